@@ -1,0 +1,81 @@
+//! What a batch as a whole can fail with, under names that a state machine can match.
+
+use object_store::{ErrorClass, ObjectError};
+
+/// The error names that reach Step Functions (`ErrorEquals`). Each is constant, and the state machines match each.
+pub mod error_name {
+    /// The event is not a batch of a Distributed Map.
+    pub const INVALID_EVENT: &str = "Mapmill.InvalidEvent";
+    /// The job in the event is not a valid job.
+    pub const INVALID_JOB: &str = "Mapmill.InvalidJob";
+    /// The function may not read or write what the job needs.
+    pub const ACCESS_DENIED: &str = "Mapmill.AccessDenied";
+    /// Something that usually passes: try again.
+    pub const TRANSIENT: &str = "Mapmill.Transient";
+    /// Too many requests: try again later.
+    pub const THROTTLED: &str = "Mapmill.Throttled";
+    /// Items failed and the job says `on_failure: fail`.
+    pub const BATCH_FAILED: &str = "Mapmill.BatchFailed";
+    /// A fault of Mapmill itself.
+    pub const INTERNAL: &str = "Mapmill.Internal";
+
+    /// All of them.
+    pub const ALL: [&str; 7] =
+        [INVALID_EVENT, INVALID_JOB, ACCESS_DENIED, TRANSIENT, THROTTLED, BATCH_FAILED, INTERNAL];
+}
+
+/// Why a batch has no outcome. Items that fail do not fail their batch unless the job says so.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The event is not a batch; says what was expected where.
+    #[error("{0}")]
+    InvalidEvent(String),
+    /// The job is not valid; lists what is wrong with it.
+    #[error("{0}")]
+    InvalidJob(String),
+    /// The function's places or its role do not allow what the job needs.
+    #[error("{0}")]
+    AccessDenied(String),
+    /// The job or the ledger could not be read or written for a reason that usually passes.
+    #[error("{0}")]
+    Transient(String),
+    /// The job or the ledger could not be read or written because of too many requests.
+    #[error("{0}")]
+    Throttled(String),
+    /// Items failed and the job says `on_failure: fail`.
+    #[error("{0}")]
+    BatchFailed(String),
+    /// A fault of Mapmill itself.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl BatchError {
+    /// The constant name under which Step Functions sees the error.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidEvent(_) => error_name::INVALID_EVENT,
+            Self::InvalidJob(_) => error_name::INVALID_JOB,
+            Self::AccessDenied(_) => error_name::ACCESS_DENIED,
+            Self::Transient(_) => error_name::TRANSIENT,
+            Self::Throttled(_) => error_name::THROTTLED,
+            Self::BatchFailed(_) => error_name::BATCH_FAILED,
+            Self::Internal(_) => error_name::INTERNAL,
+        }
+    }
+
+    /// An error of the store on something that the whole batch needs. `doing` begins the message.
+    pub(crate) fn from_store(doing: &str, error: &ObjectError) -> Self {
+        let message = format!("{doing}: {error}");
+        match error.class {
+            ErrorClass::Transient => Self::Transient(message),
+            ErrorClass::Throttled => Self::Throttled(message),
+            ErrorClass::Denied => Self::AccessDenied(message),
+            ErrorClass::NotFound | ErrorClass::BadData | ErrorClass::TooLarge | ErrorClass::Changed => {
+                Self::InvalidJob(message)
+            }
+            ErrorClass::Configuration => Self::AccessDenied(message),
+        }
+    }
+}

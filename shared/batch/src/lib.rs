@@ -1,0 +1,31 @@
+//! The contract of a Distributed Map worker: a batch of items in, one outcome out, nothing lost and nothing twice.
+//!
+//! [`Worker::process_batch`] takes the event that Step Functions hands to a child, processes every item and answers an
+//! [`Outcome`]. Every item ends as exactly one of succeeded, failed, skipped or unprocessed, with one line in the ledger
+//! ([`LedgerLine`]). A bad item never fails the others; errors of the batch as a whole have constant names
+//! ([`error_name`]) that a state machine can match.
+//!
+//! The crate knows no AWS SDK and no Lambda runtime: it works on the port of `object-store`.
+
+mod budget;
+mod deadline;
+mod error;
+mod event;
+mod item_error;
+mod ledger;
+mod names;
+mod object;
+mod outcome;
+mod places;
+mod rejects;
+mod stream_options;
+mod worker;
+
+pub use budget::{Budget, MAX_IN_FLIGHT};
+pub use deadline::Deadline;
+pub use error::{BatchError, error_name};
+pub use event::{Event, Item, JobReference, MAX_ITEMS};
+pub use ledger::{LedgerLine, LinePosition, Status, WrittenObject, batch_id, ledger_address};
+pub use outcome::{Address, Bytes, Failure, ItemCounts, MAX_OUTCOME_BYTES, Outcome, Records};
+pub use places::{READ_VARIABLE, WRITE_VARIABLE};
+pub use worker::Worker;

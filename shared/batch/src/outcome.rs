@@ -1,0 +1,150 @@
+//! What a worker answers: counts, the ledger's address and the first failures, always small.
+
+use crate::ledger::{LedgerLine, Status};
+use serde::{Deserialize, Serialize};
+
+/// Longest answer in bytes. Step Functions carries at most 256 KiB per state; this leaves room for many batches.
+pub const MAX_OUTCOME_BYTES: usize = 32 * 1024;
+
+/// Most failures listed in an answer; the ledger has all of them.
+const MAX_FAILURES: usize = 10;
+
+/// Longest key and message shown of a failure, in characters: ten failures stay far under the limit of the answer even
+/// if every character takes six bytes as JSON.
+const MAX_SHOWN_CHARACTERS: usize = 200;
+
+/// The answer of a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Version of this shape, 1.
+    pub version: u32,
+    /// The run that the batch belongs to.
+    pub run_id: String,
+    /// How the items ended.
+    pub items: ItemCounts,
+    /// Records of all items.
+    pub records: Records,
+    /// Bytes of all items.
+    pub bytes: Bytes,
+    /// Where the batch's ledger lies.
+    pub ledger: Address,
+    /// The first failures.
+    pub failures: Vec<Failure>,
+    /// Time taken in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// How items ended. `total` is the sum of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ItemCounts {
+    /// Items of the batch.
+    pub total: u64,
+    /// Processed, output written.
+    pub succeeded: u64,
+    /// Not processed, no output; the ledger says why.
+    pub failed: u64,
+    /// Not to be processed: folder markers, empty objects, keys that the job leaves out.
+    pub skipped: u64,
+    /// Not begun, because the time of the invocation ran out.
+    pub unprocessed: u64,
+}
+
+/// Records. `read` is the sum of the others, for items that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Records {
+    /// Records found.
+    pub read: u64,
+    /// Records written.
+    pub written: u64,
+    /// Records left out by `where`.
+    pub filtered: u64,
+    /// Records refused.
+    pub rejected: u64,
+}
+
+/// Bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bytes {
+    /// Read from the store, compressed as they lie there.
+    pub read: u64,
+    /// After decompression.
+    pub expanded: u64,
+    /// Written to the store, compressed as they lie there.
+    pub written: u64,
+}
+
+/// An object's address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+}
+
+/// One failure, cut to size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The object's key.
+    pub key: String,
+    /// The class of the error.
+    pub class: String,
+    /// The stable name of the error.
+    pub code: String,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+impl Outcome {
+    /// Adds up the lines of a ledger.
+    #[must_use]
+    pub fn of(run_id: &str, ledger: Address, lines: &[LedgerLine], duration_ms: u64) -> Self {
+        let mut outcome = Self {
+            version: 1,
+            run_id: run_id.to_owned(),
+            items: ItemCounts::default(),
+            records: Records::default(),
+            bytes: Bytes::default(),
+            ledger,
+            failures: Vec::new(),
+            duration_ms,
+        };
+        for line in lines {
+            outcome.add(line);
+        }
+        outcome
+    }
+
+    fn add(&mut self, line: &LedgerLine) {
+        self.items.total += 1;
+        match line.status {
+            Status::Succeeded => self.items.succeeded += 1,
+            Status::Failed => self.items.failed += 1,
+            Status::Skipped => self.items.skipped += 1,
+            Status::Unprocessed => self.items.unprocessed += 1,
+        }
+        self.records.read += line.records.read;
+        self.records.written += line.records.written;
+        self.records.filtered += line.records.filtered;
+        self.records.rejected += line.records.rejected;
+        self.bytes.read += line.bytes.read;
+        self.bytes.expanded += line.bytes.expanded;
+        self.bytes.written += line.bytes.written;
+        if line.status == Status::Failed && self.failures.len() < MAX_FAILURES {
+            let text = |part: Option<&str>| shorten(part.unwrap_or_default());
+            self.failures.push(Failure {
+                key: shorten(&line.key),
+                class: text(line.class.as_deref()),
+                code: text(line.code.as_deref()),
+                message: text(line.message.as_deref()),
+            });
+        }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN_CHARACTERS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

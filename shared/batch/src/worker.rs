@@ -1,0 +1,302 @@
+//! A batch from event to answer.
+
+use crate::budget::Budget;
+use crate::deadline::Deadline;
+use crate::error::BatchError;
+use crate::event::{Event, Item, JobReference};
+use crate::item_error::ItemError;
+use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines};
+use crate::object::{Report, Run, process};
+use crate::outcome::Outcome;
+use crate::places::{check_read, check_write};
+use crate::stream_options::StreamPlan;
+use futures::FutureExt;
+use job::{Job, KeyMatch, OnFailure};
+use object_store::{
+    ETag, ErrorClass, ObjectAddress, ObjectKey, ObjectStore, OpenRequest, Places, ResumeOptions, ResumingReader,
+    WriteRequest,
+};
+use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+/// Longest job file read from the store, in bytes; the job file's own limit.
+const MAX_JOB_BYTES: usize = job::limits::MAX_TEXT_BYTES;
+
+/// Processes batches. One worker serves a process; it holds nothing of an invocation and may run several at once.
+#[derive(Clone)]
+pub struct Worker {
+    store: Arc<dyn ObjectStore>,
+    readable: Places,
+    writable: Places,
+    budget: Budget,
+}
+
+impl Worker {
+    /// A worker that may read and write only in the places given.
+    #[must_use]
+    pub fn new(store: Arc<dyn ObjectStore>, readable: Places, writable: Places, budget: Budget) -> Self {
+        Self { store, readable, writable, budget }
+    }
+
+    /// Processes a batch and answers its outcome. Items that fail are in the ledger and do not fail the batch, unless
+    /// the job says `on_failure: fail`.
+    ///
+    /// # Errors
+    /// The event is no batch, the job is not valid, or the job or the ledger cannot be read or written.
+    pub async fn process_batch(&self, event: &Value, deadline: Deadline) -> Result<Outcome, BatchError> {
+        let started = Instant::now();
+        let event = Event::parse(event)?;
+        let job = self.job(&event.job).await?;
+        let batch = batch_id(&event.items);
+        let ledger = ledger_address(job.output.bucket.as_str(), job.output.prefix.as_str(), &event.run_id, &batch);
+        let ledger_object = ObjectAddress::parse(&ledger.bucket, &ledger.key)
+            .map_err(|error| BatchError::InvalidJob(format!("the ledger's name is not allowed: {error}")))?;
+        let allowed = check_write(&self.writable, &ledger_object);
+        allowed.map_err(|error| BatchError::from_store("the ledger cannot be written", &error))?;
+
+        let plan = StreamPlan::new(&job);
+        let run = Arc::new(Run { id: event.run_id.clone(), job, plan, store: self.store.clone() });
+        let lines = self.process_items(&run, &event, deadline).await?;
+
+        let text = to_json_lines(&lines).map_err(|error| BatchError::Internal(error.to_string()))?;
+        let request =
+            WriteRequest { content_type: Some("application/x-ndjson".to_owned()), ..WriteRequest::new(ledger_object) };
+        let written = self.store.put(&request, text.into()).await;
+        written.map_err(|error| BatchError::from_store("the ledger cannot be written", &error))?;
+
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let outcome = Outcome::of(&event.run_id, ledger, &lines, duration_ms);
+        log_batch(&event, &run.job, &outcome);
+        if run.job.on_failure == OnFailure::Fail && outcome.items.failed > 0 {
+            return Err(batch_failed(&outcome));
+        }
+        Ok(outcome)
+    }
+
+    async fn job(&self, reference: &JobReference) -> Result<Job, BatchError> {
+        let parsed = match reference {
+            JobReference::Inline(value) => Job::from_value(value.clone()),
+            JobReference::Address(address) => Job::parse(&self.job_file(address).await?),
+        };
+        parsed.map_err(|error| BatchError::InvalidJob(error.to_string()))
+    }
+
+    async fn job_file(&self, text: &str) -> Result<String, BatchError> {
+        let parts = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+        let address = parts.map(|(bucket, key)| ObjectAddress::parse(bucket, key));
+        let Some(Ok(address)) = address else {
+            let message = "expected BatchInput.mapmill.job as s3://bucket/key, found another text";
+            return Err(BatchError::InvalidJob(message.to_owned()));
+        };
+        let failed = |error| BatchError::from_store("the job file cannot be read", &error);
+        check_read(&self.readable, &address).map_err(failed)?;
+        let request = OpenRequest::whole(address.clone());
+        let mut reader =
+            ResumingReader::open(self.store.clone(), request, ResumeOptions::default()).await.map_err(failed)?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = reader.next().await.map_err(failed)? {
+            if bytes.len() + chunk.len() > MAX_JOB_BYTES {
+                let message = format!("the job file {address} is longer than {MAX_JOB_BYTES} bytes");
+                return Err(BatchError::InvalidJob(message));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        String::from_utf8(bytes).map_err(|_| BatchError::InvalidJob(format!("the job file {address} is not UTF-8")))
+    }
+
+    /// Begins items in order as memory and time allow; the lines are in the order of the items.
+    async fn process_items(
+        &self,
+        run: &Arc<Run>,
+        event: &Event,
+        deadline: Deadline,
+    ) -> Result<Vec<LedgerLine>, BatchError> {
+        let source_bucket = run.job.source.bucket.as_str();
+        let pending = |item: &Item| LedgerLine::new(source_bucket, item, Status::Unprocessed);
+        let mut lines: Vec<LedgerLine> = event.items.iter().map(pending).collect();
+        let memory = Arc::new(Semaphore::new(permits(self.budget.mebibytes()) as usize));
+        let mut tasks: JoinSet<(usize, LedgerLine)> = JoinSet::new();
+        let mut longest = Duration::ZERO;
+        for (index, item) in event.items.iter().enumerate() {
+            let weight = permits(self.budget.weight(&run.job, item.size));
+            let permit = loop {
+                tokio::select! {
+                    biased;
+                    Some(done) = tasks.join_next() => settle(done, &mut lines, &mut longest)?,
+                    permit = memory.clone().acquire_many_owned(weight) => break permit,
+                }
+            };
+            let permit = permit.map_err(|error| BatchError::Internal(error.to_string()))?;
+            if !deadline.leaves_time_for(longest) {
+                break;
+            }
+            let (worker, run, item) = (self.clone(), run.clone(), item.clone());
+            let correlation_id = event.correlation_id.clone();
+            let work = async move {
+                let line = worker.process_item(&run, &item).await;
+                drop(permit);
+                log_item(&correlation_id, &run, &line);
+                (index, line)
+            };
+            tasks.spawn(work.in_current_span());
+        }
+        while let Some(done) = tasks.join_next().await {
+            settle(done, &mut lines, &mut longest)?;
+        }
+        Ok(lines)
+    }
+
+    async fn process_item(&self, run: &Run, item: &Item) -> LedgerLine {
+        let started = Instant::now();
+        let mut line = LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Failed);
+        match self.address(run, item) {
+            Err(error) => error.note_in(&mut line),
+            Ok(Task::Skip(reason)) => {
+                line.status = Status::Skipped;
+                line.reason = Some(reason.to_owned());
+            }
+            Ok(Task::Process(source, etag)) => {
+                let mut report = Report::default();
+                let work = process(run, &source, etag, &mut report);
+                // A fault in Mapmill is one item's failure and not the loss of the others.
+                let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+                    let message = "the worker panicked on this object; this is a fault in Mapmill";
+                    Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
+                });
+                line.etag = report.etag.or(line.etag);
+                line.bytes = report.bytes;
+                match result {
+                    Ok(()) => {
+                        line.status = Status::Succeeded;
+                        line.records = report.records;
+                        line.outputs = report.outputs;
+                    }
+                    Err(error) => error.note_in(&mut line),
+                }
+                line.rejects = report.rejects;
+            }
+        }
+        line.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        line
+    }
+
+    /// Decides about an item before anything is read.
+    fn address(&self, run: &Run, item: &Item) -> Result<Task, ItemError> {
+        let bad_data = |code: &'static str, message: String| ItemError::new(ErrorClass::BadData, code, message);
+        let configuration =
+            |code: &'static str, message: String| ItemError::new(ErrorClass::Configuration, code, message);
+        if let Some(defect) = item.defect {
+            return Err(bad_data("invalid_item", defect.to_owned()));
+        }
+        let source = &run.job.source;
+        if item.bucket.as_deref().is_some_and(|bucket| bucket != source.bucket.as_str()) {
+            let message =
+                format!("expected an object of source.bucket ({}), found another bucket", source.bucket.as_str());
+            return Err(configuration("unexpected_bucket", message));
+        }
+        let key = ObjectKey::parse(&item.key).map_err(|error| bad_data("invalid_key", error.to_string()))?;
+        match source.matches(key.as_str()) {
+            KeyMatch::OutsidePrefix => {
+                let message = format!("expected a key that begins with source.prefix ({})", source.prefix.as_str());
+                return Err(configuration("outside_prefix", message));
+            }
+            _ if key.is_folder_marker() && item.size.unwrap_or(0) == 0 => return Ok(Task::Skip("folder_marker")),
+            KeyMatch::NotIncluded => return Ok(Task::Skip("not_included")),
+            KeyMatch::Included if item.size == Some(0) => return Ok(Task::Skip("empty_object")),
+            KeyMatch::Included => {}
+        }
+        let address = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
+            .map_err(|error| configuration("invalid_bucket", error.to_string()))?;
+        check_read(&self.readable, &address)?;
+        let output = crate::names::output(&run.job, &key)?;
+        check_write(&self.writable, &output)?;
+        let etag = item.etag.as_deref().map(ETag::parse).transpose();
+        let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
+        Ok(Task::Process(address, etag))
+    }
+}
+
+/// What is to be done with an item.
+enum Task {
+    Skip(&'static str),
+    Process(ObjectAddress, Option<ETag>),
+}
+
+/// Semaphores count in 32 bits; a function has at most 10,240 MiB.
+fn permits(mebibytes: u64) -> u32 {
+    u32::try_from(mebibytes).unwrap_or(u32::MAX >> 4)
+}
+
+fn settle(
+    done: Result<(usize, LedgerLine), tokio::task::JoinError>,
+    lines: &mut [LedgerLine],
+    longest: &mut Duration,
+) -> Result<(), BatchError> {
+    let (index, line) = done.map_err(|error| BatchError::Internal(format!("a task of the batch ended: {error}")))?;
+    *longest = (*longest).max(Duration::from_millis(line.duration_ms));
+    lines[index] = line;
+    Ok(())
+}
+
+fn batch_failed(outcome: &Outcome) -> BatchError {
+    let (items, ledger) = (outcome.items, &outcome.ledger);
+    BatchError::BatchFailed(format!(
+        "{} of {} items failed ({} succeeded, {} skipped, {} unprocessed); the ledger is s3://{}/{}",
+        items.failed, items.total, items.succeeded, items.skipped, items.unprocessed, ledger.bucket, ledger.key
+    ))
+}
+
+fn log_item(correlation_id: &str, run: &Run, line: &LedgerLine) {
+    let status = match line.status {
+        Status::Succeeded => "succeeded",
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+        Status::Unprocessed => "unprocessed",
+    };
+    tracing::info!(
+        correlation_id,
+        run_id = run.id,
+        job = run.job.name.as_str(),
+        bucket = line.bucket,
+        file_name = line.key,
+        status,
+        reason = line.reason,
+        class = line.class,
+        code = line.code,
+        error = line.message,
+        records_read = line.records.read,
+        records_written = line.records.written,
+        records_rejected = line.records.rejected,
+        bytes_read = line.bytes.read,
+        bytes_written = line.bytes.written,
+        duration_ms = line.duration_ms,
+        "item finished"
+    );
+}
+
+fn log_batch(event: &Event, job: &Job, outcome: &Outcome) {
+    tracing::info!(
+        correlation_id = event.correlation_id,
+        run_id = event.run_id,
+        job = job.name.as_str(),
+        items = outcome.items.total,
+        succeeded = outcome.items.succeeded,
+        failed = outcome.items.failed,
+        skipped = outcome.items.skipped,
+        unprocessed = outcome.items.unprocessed,
+        records_read = outcome.records.read,
+        records_written = outcome.records.written,
+        records_rejected = outcome.records.rejected,
+        bytes_read = outcome.bytes.read,
+        bytes_written = outcome.bytes.written,
+        ledger = outcome.ledger.key,
+        duration_ms = outcome.duration_ms,
+        "batch finished"
+    );
+}

@@ -1,0 +1,387 @@
+//! Batches through the worker on a store in memory: every item ends once, and a bad one harms no other.
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use batch::{BatchError, Budget, Deadline, LedgerLine, MAX_OUTCOME_BYTES, Outcome, Status, Worker};
+use object_store::fakes::{BodyFault, FaultyStore, MemoryStore, WriteStep};
+use object_store::{Compression, Compressor, ErrorClass, ObjectAddress, ObjectStore, Places};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn address(bucket: &str, key: &str) -> ObjectAddress {
+    ObjectAddress::parse(bucket, key).unwrap()
+}
+
+fn places(text: &str) -> Places {
+    text.parse().unwrap()
+}
+
+/// A job from `raw/in/` to `clean/out/`, uncompressed, with parts replaced.
+fn job(parts: Value) -> Value {
+    let mut job = json!({
+        "version": 1,
+        "name": "test",
+        "source": {"bucket": "raw", "prefix": "in/"},
+        "output": {"bucket": "clean", "prefix": "out/", "compression": "none"},
+    });
+    merge(&mut job, parts);
+    job
+}
+
+fn merge(target: &mut Value, parts: Value) {
+    match (target, parts) {
+        (Value::Object(target), Value::Object(parts)) => {
+            for (name, part) in parts {
+                merge(target.entry(name).or_insert(Value::Null), part);
+            }
+        }
+        (target, part) => *target = part,
+    }
+}
+
+struct Bench {
+    store: MemoryStore,
+    items: Vec<Value>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { store: MemoryStore::with_buckets(&["raw", "clean"]), items: Vec::new() }
+    }
+
+    fn with(mut self, key: &str, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
+        let etag = self.store.insert(&address("raw", key), body.to_vec());
+        self.items.push(json!({"Key": key, "Etag": etag.quoted(), "Size": body.len(), "LastModified": 1.7e9}));
+        self
+    }
+
+    fn with_item(mut self, item: Value) -> Self {
+        self.items.push(item);
+        self
+    }
+
+    fn event(&self, job: &Value) -> Value {
+        json!({"BatchInput": {"mapmill": {"version": 1, "run_id": "r1", "job": job}}, "Items": self.items})
+    }
+
+    async fn run_on(&self, store: Arc<dyn ObjectStore>, job: Value) -> Result<Outcome, BatchError> {
+        let worker = Worker::new(store, places("raw/in/,jobs"), places("clean/out/"), Budget::of_function(512));
+        worker.process_batch(&self.event(&job), Deadline::UNKNOWN).await
+    }
+
+    async fn run(&self, job: Value) -> (Outcome, Vec<LedgerLine>) {
+        let outcome = self.run_on(Arc::new(self.store.clone()), job).await.unwrap();
+        let lines = self.ledger(&outcome);
+        assert_eq!(lines.len(), self.items.len(), "one line for every item");
+        assert_eq!(self.store.open_uploads(), 0, "no upload is left open");
+        (outcome, lines)
+    }
+
+    fn ledger(&self, outcome: &Outcome) -> Vec<LedgerLine> {
+        let text = self.text(&outcome.ledger.bucket, &outcome.ledger.key).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn text(&self, bucket: &str, key: &str) -> Option<String> {
+        let bytes = self.store.get(&address(bucket, key))?;
+        Some(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        let keys = self.store.addresses().into_iter().filter(|address| address.bucket.as_str() == "clean");
+        keys.map(|address| address.key.as_str().to_owned()).filter(|key| !key.contains("_mapmill/")).collect()
+    }
+}
+
+async fn compress(compression: Compression, text: &[u8]) -> Vec<u8> {
+    let mut compressor = Compressor::new(compression, address("raw", "in/x"));
+    compressor.write(text).await.unwrap();
+    compressor.finish().await.unwrap()
+}
+
+#[tokio::test]
+async fn every_format_becomes_lines_and_every_item_a_ledger_line() {
+    let gzip = compress(Compression::Gzip, b"a,b\n5,6\n").await;
+    let bench = Bench::new()
+        .with("in/1.csv", "a,b\n1,2\n")
+        .with("in/2.json", "[{\"a\":\"3\"},\n{\"a\":\"4\"}]")
+        .with("in/3.csv.gz", gzip)
+        .with("in/4.ndjson", "{\"a\":\"7\"}\n")
+        .with("in/deep/5", "{\"a\":\"8\"}");
+    let (outcome, lines) = bench.run(job(json!({"record": {"select": ["a"]}}))).await;
+    assert_eq!(outcome.items.succeeded, 5);
+    assert_eq!(outcome.records.written, 6);
+    assert_eq!(outcome.records.read, 6);
+    let check = |key: &str, expected: &str| assert_eq!(bench.text("clean", key).as_deref(), Some(expected), "{key}");
+    check("out/1.csv.ndjson", "{\"a\":\"1\"}\n");
+    check("out/2.json.ndjson", "{\"a\":\"3\"}\n{\"a\":\"4\"}\n");
+    check("out/3.csv.gz.ndjson", "{\"a\":\"5\"}\n");
+    check("out/4.ndjson.ndjson", "{\"a\":\"7\"}\n");
+    check("out/deep/5.ndjson", "{\"a\":\"8\"}\n");
+    assert!(outcome.ledger.key.starts_with("out/_mapmill/r1/ledger/"), "{}", outcome.ledger.key);
+    assert_eq!(lines[0].outputs[0].key, "out/1.csv.ndjson");
+    assert_eq!(lines[0].outputs[0].bytes, 10);
+    assert_eq!(lines[2].bytes.expanded, 8);
+    assert_eq!(outcome.bytes.written, lines.iter().map(|line| line.bytes.written).sum::<u64>());
+}
+
+/// An item with a key and body, among two good ones, fails or is skipped; the good ones come through.
+async fn check_bad(job_parts: Value, key: &str, body: &[u8], status: Status, code: &str, message: &str) {
+    let bench = Bench::new().with("in/a.ndjson", "{\"n\":1}\n").with(key, body).with("in/z.ndjson", "{\"n\":2}\n");
+    let (outcome, lines) = bench.run(job(job_parts)).await;
+    assert_eq!(outcome.items.succeeded, 2, "{key}: the others come through");
+    let line = &lines[1];
+    assert_eq!(line.status, status, "{key}: {line:?}");
+    let found = line.code.as_deref().or(line.reason.as_deref()).unwrap();
+    assert_eq!(found, code, "{key}: {line:?}");
+    let shown = line.message.as_deref().unwrap_or_default();
+    assert!(shown.contains(message), "{key}: {shown}");
+    assert_eq!(bench.outputs(), ["out/a.ndjson.ndjson", "out/z.ndjson.ndjson"], "{key}: nothing half-written");
+    if status == Status::Failed {
+        assert_eq!(outcome.failures[0].code, code);
+        assert!(line.class.is_some());
+    }
+}
+
+#[tokio::test]
+async fn bad_objects_fail_alone_with_the_place_and_the_limit() {
+    let failed = Status::Failed;
+    let none = || json!({});
+    let truncated = compress(Compression::Gzip, "x,y\n1,2\n".repeat(5000).as_bytes()).await;
+    check_bad(none(), "in/t.csv.gz", &truncated[..truncated.len() / 2], failed, "truncated_gzip", "in/t.csv.gz").await;
+    check_bad(none(), "in/q.csv", b"a\n1\n\"x\n", failed, "csv_unclosed_quote", "record 2 (line 3, byte 4)").await;
+    check_bad(none(), "in/d.csv", b"a,a\n", failed, "csv_duplicate_header", "columns 1 and 2").await;
+    check_bad(none(), "in/u.json", b"[{\"a\":1},", failed, "unexpected_end", "").await;
+    check_bad(none(), "in/unknown", b"one line", failed, "unknown_format", "source.format").await;
+    check_bad(
+        json!({"source": {"json": {"pointer": "/x"}}}),
+        "in/p.json",
+        b"{}",
+        failed,
+        "pointer_not_found",
+        "source.json.pointer",
+    )
+    .await;
+    let bomb = compress(Compression::Gzip, &vec![b' '; 40 << 20]).await;
+    check_bad(none(), "in/b.json.gz", &bomb, failed, "expansion_ratio_exceeded", "expansion_ratio").await;
+    check_bad(
+        json!({"limits": {"expanded_bytes": "1MiB"}}),
+        "in/e.json",
+        &vec![b' '; 2 << 20],
+        failed,
+        "expanded_bytes_exceeded",
+        "1048576",
+    )
+    .await;
+    check_bad(
+        json!({"rejects": {"policy": "fail"}}),
+        "in/f.ndjson",
+        b"{}\n{\n",
+        failed,
+        "invalid_json",
+        "record 2 (line 2, byte 3)",
+    )
+    .await;
+    check_bad(
+        json!({"rejects": {"max_per_object": 1}}),
+        "in/m.ndjson",
+        b"{\n{\n",
+        failed,
+        "too_many_rejects",
+        "max_per_object (1)",
+    )
+    .await;
+    let half = "{}\n{\n".repeat(60);
+    check_bad(none(), "in/r.ndjson", half.as_bytes(), failed, "too_many_rejects", "60 of 120").await;
+}
+
+#[tokio::test]
+async fn items_that_are_not_to_be_read_are_skipped_with_a_reason() {
+    let include = json!({"source": {"include": ["*.ndjson"]}});
+    check_bad(json!({}), "in/folder/", b"", Status::Skipped, "folder_marker", "").await;
+    check_bad(json!({}), "in/empty.csv", b"", Status::Skipped, "empty_object", "").await;
+    check_bad(include, "in/other.csv", b"a\n", Status::Skipped, "not_included", "").await;
+}
+
+#[tokio::test]
+async fn items_with_bad_names_fail_alone() {
+    let bench = Bench::new()
+        .with("in/a.ndjson", "{}\n")
+        .with_item(json!({"Key": "in/../secret.csv", "Size": 1}))
+        .with_item(json!({"Key": "in//x.csv"}))
+        .with_item(json!({"Key": "in/\u{7}.csv"}))
+        .with_item(json!({"Key": "elsewhere/x.csv"}))
+        .with_item(json!({"Key": "in/x.csv", "Bucket": "other"}))
+        .with_item(json!({"Key": "in/missing.csv"}))
+        .with_item(json!({"Key": "in/a.ndjson", "Etag": "\"0000\""}))
+        .with_item(json!(17));
+    let (outcome, lines) = bench.run(job(json!({}))).await;
+    let found: Vec<(&str, &str)> =
+        lines[1..].iter().map(|line| (line.class.as_deref().unwrap(), line.code.as_deref().unwrap())).collect();
+    let expected = [
+        ("bad_data", "invalid_key"),
+        ("bad_data", "invalid_key"),
+        ("bad_data", "invalid_key"),
+        ("configuration", "outside_prefix"),
+        ("configuration", "unexpected_bucket"),
+        ("not_found", "no_such_key"),
+        ("changed", "object_changed"),
+        ("bad_data", "invalid_item"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!((outcome.items.succeeded, outcome.items.failed, outcome.items.total), (1, 8, 9));
+}
+
+#[tokio::test]
+async fn a_line_of_a_hundred_megabytes_is_one_reject() {
+    let mut body = b"{\"n\":1}\n\"".to_vec();
+    body.resize(100 << 20, b'x');
+    body.extend_from_slice(b"\"\n{\"n\":2}\n");
+    let (outcome, lines) = Bench::new().with("in/long.ndjson", body).run(job(json!({}))).await;
+    assert_eq!((outcome.records.written, outcome.records.rejected), (2, 1));
+    assert_eq!(lines[0].rejects.as_ref().unwrap().records, 1);
+}
+
+#[tokio::test]
+async fn rejects_are_set_aside_with_place_and_reason() {
+    let deep = "[".repeat(10_000);
+    let body = [b"{\"n\":1}\n\xFF\n".as_slice(), deep.as_bytes(), b"\n{\"n\":}\n"].concat();
+    let bench = Bench::new().with("in/x.ndjson", body);
+    let (_, lines) = bench.run(job(json!({}))).await;
+    let rejects = lines[0].rejects.clone().unwrap();
+    assert_eq!(rejects.key, "out/_mapmill/r1/rejects/x.ndjson.rejects.ndjson");
+    let text = bench.text("clean", &rejects.key).unwrap();
+    let quarantined: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let codes: Vec<&str> = quarantined.iter().map(|line| line["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["invalid_utf8", "too_deep", "invalid_json"]);
+    assert_eq!(quarantined[0]["raw_base64"], "/w==");
+    assert_eq!(
+        (&quarantined[0]["byte"], &quarantined[0]["line"], &quarantined[0]["record"]),
+        (&json!(8), &json!(2), &json!(2))
+    );
+    assert!(quarantined[1]["message"].as_str().unwrap().contains("limits.depth (64 levels)"));
+    assert_eq!(quarantined[2]["raw"], "{\"n\":}");
+}
+
+#[tokio::test]
+async fn dropped_rejects_are_only_counted() {
+    let bench = Bench::new().with("in/x.ndjson", "{}\n{\n");
+    let (outcome, lines) = bench.run(job(json!({"rejects": {"policy": "drop"}}))).await;
+    assert_eq!(outcome.records.rejected, 1);
+    assert_eq!(lines[0].rejects, None);
+}
+
+#[tokio::test]
+async fn running_a_batch_twice_gives_the_same_bytes() {
+    let bench = Bench::new().with("in/a.csv", "a\n1\n").with("in/b.ndjson", "{}\n{\n");
+    let job = || job(json!({"output": {"compression": "gzip"}}));
+    let (first, _) = bench.run(job()).await;
+    let contents = |bench: &Bench| -> Vec<_> {
+        let objects = bench.store.addresses().into_iter().filter(|address| !address.key.as_str().contains("/ledger/"));
+        objects.map(|address| (address.clone(), bench.store.get(&address))).collect()
+    };
+    let before = contents(&bench);
+    let (second, _) = bench.run(job()).await;
+    assert_eq!(before, contents(&bench));
+    assert_eq!(first.ledger, second.ledger, "the retry replaces the ledger");
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_bodies_are_resumed_and_what_cannot_be_read_fails_alone() {
+    let body = "{\"n\":12345}\n".repeat(2000);
+    let bench = Bench::new().with("in/a.ndjson", &body).with("in/b.ndjson", &body);
+    let faults = [BodyFault::Break(1000), BodyFault::None, BodyFault::End(500), BodyFault::Stall(7), BodyFault::None];
+    let faulty = FaultyStore::new(Arc::new(bench.store.clone())).with_bodies(faults);
+    let outcome = bench.run_on(Arc::new(faulty), job(json!({}))).await.unwrap();
+    assert_eq!(outcome.items.succeeded, 2);
+    assert_eq!(bench.text("clean", "out/a.ndjson.ndjson").unwrap(), body);
+    assert_eq!(bench.text("clean", "out/b.ndjson.ndjson").unwrap(), body);
+
+    let denied = FaultyStore::new(Arc::new(bench.store.clone())).with_bodies([BodyFault::Open(ErrorClass::Denied)]);
+    let outcome = bench.run_on(Arc::new(denied), job(json!({}))).await.unwrap();
+    assert_eq!((outcome.items.succeeded, outcome.items.failed), (1, 1));
+    assert_eq!(outcome.failures[0].class, "denied");
+}
+
+#[tokio::test]
+async fn a_failed_upload_leaves_nothing_and_fails_its_item() {
+    let body = "{\"n\":12345}\n".repeat(1_000_000);
+    for step in [WriteStep::Begin, WriteStep::Part(1), WriteStep::Part(2), WriteStep::Complete] {
+        let bench = Bench::new().with("in/a.ndjson", &body);
+        let faulty = FaultyStore::new(Arc::new(bench.store.clone())).with_write(step, ErrorClass::Transient);
+        let outcome = bench.run_on(Arc::new(faulty), job(json!({}))).await.unwrap();
+        assert_eq!(outcome.items.failed, 1, "{step:?}");
+        assert_eq!(bench.outputs(), Vec::<String>::new(), "{step:?}");
+        assert_eq!(bench.store.open_uploads(), 0, "{step:?}");
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_whole_batch_have_their_names() {
+    let check = |result: Result<Outcome, BatchError>, name: &str, message: &str| {
+        let error = result.unwrap_err();
+        assert_eq!(error.name(), name, "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+    };
+    let bench = Bench::new().with("in/a.ndjson", "{\n").with("in/b.ndjson", "{}\n");
+    let store = || Arc::new(bench.store.clone());
+    let worker = Worker::new(store(), places("raw"), places("clean"), Budget::of_function(128));
+    let invalid = worker.process_batch(&json!({"Records": []}), Deadline::UNKNOWN).await;
+    check(invalid, "Mapmill.InvalidEvent", "BatchInput");
+    check(bench.run_on(store(), job(json!({"recrd": {}}))).await, "Mapmill.InvalidJob", "recrd");
+    check(bench.run_on(store(), json!("s3://jobs/none.yaml")).await, "Mapmill.InvalidJob", "s3://jobs/none.yaml");
+    check(bench.run_on(store(), json!("s3://secret/job.yaml")).await, "Mapmill.AccessDenied", "MAPMILL_READ");
+    check(bench.run_on(store(), json!("job.yaml")).await, "Mapmill.InvalidJob", "s3://bucket/key");
+    let elsewhere = job(json!({"output": {"prefix": "private/"}}));
+    check(bench.run_on(store(), elsewhere).await, "Mapmill.AccessDenied", "MAPMILL_WRITE");
+    let failing = job(json!({"on_failure": "fail", "rejects": {"policy": "fail"}}));
+    check(bench.run_on(store(), failing).await, "Mapmill.BatchFailed", "1 of 2 items failed");
+    for (class, name) in [(ErrorClass::Transient, "Mapmill.Transient"), (ErrorClass::Throttled, "Mapmill.Throttled")] {
+        // The first put is the output, the second the ledger; with nothing to process the ledger is the only one.
+        let empty = Bench::new();
+        let faulty = FaultyStore::new(Arc::new(empty.store.clone())).with_write(WriteStep::Put, class);
+        check(empty.run_on(Arc::new(faulty), job(json!({}))).await, name, "ledger");
+    }
+}
+
+#[tokio::test]
+async fn the_job_may_lie_in_the_store() {
+    let bench = Bench::new().with("in/a.ndjson", "{}\n");
+    let store = MemoryStore::clone(&bench.store);
+    store.insert(&address("raw", "in/job.yaml"), job(json!({})).to_string());
+    let outcome = bench.run_on(Arc::new(store), json!("s3://raw/in/job.yaml")).await.unwrap();
+    assert_eq!(outcome.items.succeeded, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_time_does_not_allow_is_handed_back() {
+    let mut bench = Bench::new();
+    for number in 0..100 {
+        bench = bench.with(&format!("in/{number}.ndjson"), "{}\n");
+    }
+    // Memory for four at a time: each wave stalls once and is then read.
+    let wave = [[BodyFault::Stall(0); 4], [BodyFault::None; 4]].concat();
+    let slow = FaultyStore::new(Arc::new(bench.store.clone())).with_bodies(wave.repeat(25));
+    let worker = Worker::new(Arc::new(slow), places("raw"), places("clean"), Budget::of_function(64));
+    let deadline = Deadline::after(Duration::from_secs(90));
+    let outcome = worker.process_batch(&bench.event(&job(json!({}))), deadline).await.unwrap();
+    assert!(outcome.items.unprocessed > 0 && outcome.items.succeeded > 0, "{outcome:?}");
+    assert_eq!(outcome.items.total, 100);
+    let unprocessed = bench.ledger(&outcome).iter().filter(|line| line.status == Status::Unprocessed).count();
+    assert_eq!(unprocessed as u64, outcome.items.unprocessed);
+}
+
+#[tokio::test]
+async fn the_answer_stays_small_whatever_happens() {
+    let mut bench = Bench::new();
+    for number in 0..1_000 {
+        let key = format!("in/{}{number}/../", "\u{1}\"\\é".repeat(150));
+        bench = bench.with_item(json!({"Key": key}));
+    }
+    let (outcome, lines) = bench.run(job(json!({}))).await;
+    assert_eq!(outcome.items.failed, 1_000);
+    assert_eq!(lines.len(), 1_000);
+    let size = serde_json::to_vec(&outcome).unwrap().len();
+    assert!(size < MAX_OUTCOME_BYTES, "{size} bytes");
+}

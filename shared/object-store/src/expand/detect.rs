@@ -1,0 +1,95 @@
+//! How an object is compressed, by its first bytes, its content encoding and its name.
+
+use super::Compression;
+
+/// A compression that Mapmill knows but does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an object without compression, or gzip or zstd; found {name}")]
+pub struct UnsupportedCompression {
+    /// The name of the compression, for instance `bzip2`.
+    pub name: &'static str,
+}
+
+/// Finds out how an object is compressed.
+///
+/// First bytes are looked at first, because names lie: `first_bytes` should hold at least 10 bytes or the whole object.
+/// When they are no known beginning, the content encoding and then the end of the name decide. An object that says
+/// gzip and does not begin like gzip is then reported as corrupt when it is read, instead of being taken for text.
+pub fn detect_compression(
+    key: &str,
+    content_encoding: Option<&str>,
+    first_bytes: &[u8],
+) -> Result<Compression, UnsupportedCompression> {
+    if let Some(found) = by_first_bytes(first_bytes) {
+        return found;
+    }
+    // `aws-chunked` describes the transfer, not the object, but some tools store it.
+    let encoding = content_encoding.and_then(|list| {
+        list.rsplit(',').map(|name| name.trim().to_ascii_lowercase()).find(|name| name != "aws-chunked")
+    });
+    if let Some(found) = encoding.as_deref().and_then(by_name) {
+        return found;
+    }
+    let extension = key.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    extension.as_deref().and_then(by_name).unwrap_or(Ok(Compression::None))
+}
+
+fn by_first_bytes(bytes: &[u8]) -> Option<Result<Compression, UnsupportedCompression>> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some(Ok(Compression::Gzip)),
+        // A frame, or a skippable frame that may come before it.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Ok(Compression::Zstd)),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => unsupported("bzip2"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => unsupported("xz"),
+        _ => None,
+    }
+}
+
+/// By a content encoding or a file name extension.
+fn by_name(name: &str) -> Option<Result<Compression, UnsupportedCompression>> {
+    match name {
+        "gz" | "gzip" | "x-gzip" | "tgz" => Some(Ok(Compression::Gzip)),
+        "zst" | "zstd" => Some(Ok(Compression::Zstd)),
+        "bz2" | "bzip2" => unsupported("bzip2"),
+        "xz" => unsupported("xz"),
+        "br" => unsupported("brotli"),
+        "deflate" => unsupported("deflate"),
+        _ => None,
+    }
+}
+
+fn unsupported(name: &'static str) -> Option<Result<Compression, UnsupportedCompression>> {
+    Some(Err(UnsupportedCompression { name }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(key: &str, encoding: Option<&str>, first_bytes: &[u8], expected: Result<Compression, &'static str>) {
+        let found = detect_compression(key, encoding, first_bytes).map_err(|error| error.name);
+        assert_eq!(found, expected, "{key} {encoding:?} {first_bytes:?}");
+    }
+
+    #[test]
+    fn first_bytes_decide_then_the_encoding_then_the_name() {
+        use Compression::{Gzip, None as Plain, Zstd};
+        check("a.csv", None, b"id,name\n", Ok(Plain));
+        check("a.csv", None, b"\x1f\x8b\x08", Ok(Gzip));
+        check("a.csv.gz", None, b"\x28\xb5\x2f\xfd", Ok(Zstd));
+        check("a", None, b"\x5a\x2a\x4d\x18", Ok(Zstd));
+        check("a.csv.gz", None, b"id,name\n", Ok(Gzip));
+        check("a.csv.GZ", None, b"", Ok(Gzip));
+        check("a.ndjson.zst", None, b"{", Ok(Zstd));
+        check("a.csv", Some("gzip"), b"x", Ok(Gzip));
+        check("a.csv", Some("gzip, aws-chunked"), b"x", Ok(Gzip));
+        check("a.csv", Some("aws-chunked"), b"x", Ok(Plain));
+        check("a.csv", Some("identity"), b"x", Ok(Plain));
+        check("gz", None, b"x", Ok(Plain));
+        check("a.bz2", None, b"x", Err("bzip2"));
+        check("a", None, b"BZh91AY&SYxx", Err("bzip2"));
+        check("a", None, b"BZh9 is text", Ok(Plain));
+        check("a", None, b"\xfd7zXZ\x00\x00", Err("xz"));
+        check("a", Some("br"), b"x", Err("brotli"));
+    }
+}

@@ -1,0 +1,254 @@
+//! An object store in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+
+use crate::error::{ErrorClass, ObjectError, code};
+use crate::names::{BucketName, ETag, ObjectAddress};
+use crate::store::{ByteRange, MultipartUpload, ObjectReader, ObjectStore, OpenRequest, WriteRequest, Written};
+
+/// An object store in memory that keeps the promises of the port and counts what is done to it. Clones share the store.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    buckets: BTreeSet<BucketName>,
+    objects: BTreeMap<ObjectAddress, StoredObject>,
+    chunk_bytes: usize,
+    open_uploads: usize,
+    opens: usize,
+    puts: usize,
+    parts: usize,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            buckets: BTreeSet::new(),
+            objects: BTreeMap::new(),
+            chunk_bytes: 64 << 10,
+            open_uploads: 0,
+            opens: 0,
+            puts: 0,
+            parts: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct StoredObject {
+    body: Bytes,
+    etag: ETag,
+    request: WriteRequest,
+}
+
+impl MemoryStore {
+    /// A store with these buckets. Names that are not valid are left out.
+    #[must_use]
+    pub fn with_buckets(names: &[&str]) -> Self {
+        let store = Self::default();
+        store.lock().buckets = names.iter().filter_map(|name| BucketName::parse(name).ok()).collect();
+        store
+    }
+
+    /// Cuts the bodies that are read from now on into chunks of this many bytes (64 KiB at first).
+    pub fn set_chunk_bytes(&self, bytes: usize) {
+        self.lock().chunk_bytes = bytes.max(1);
+    }
+
+    /// Puts an object into the store; its bucket is made if it is not there.
+    pub fn insert(&self, address: &ObjectAddress, body: impl Into<Bytes>) -> ETag {
+        let mut state = self.lock();
+        state.buckets.insert(address.bucket.clone());
+        state.store(&WriteRequest::new(address.clone()), body.into())
+    }
+
+    /// The bytes of an object.
+    #[must_use]
+    pub fn get(&self, address: &ObjectAddress) -> Option<Bytes> {
+        self.lock().objects.get(address).map(|object| object.body.clone())
+    }
+
+    /// With what media type, encoding and metadata an object was written.
+    #[must_use]
+    pub fn request(&self, address: &ObjectAddress) -> Option<WriteRequest> {
+        self.lock().objects.get(address).map(|object| object.request.clone())
+    }
+
+    /// The addresses of all objects, in order.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<ObjectAddress> {
+        self.lock().objects.keys().cloned().collect()
+    }
+
+    /// Uploads in parts that are neither completed nor aborted.
+    #[must_use]
+    pub fn open_uploads(&self) -> usize {
+        self.lock().open_uploads
+    }
+
+    /// How often `open` was called.
+    #[must_use]
+    pub fn opens(&self) -> usize {
+        self.lock().opens
+    }
+
+    /// How often `put` was called.
+    #[must_use]
+    pub fn puts(&self) -> usize {
+        self.lock().puts
+    }
+
+    /// How many parts were uploaded.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.lock().parts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check_bucket(&self, operation: &'static str, address: &ObjectAddress) -> Result<(), ObjectError> {
+        if self.buckets.contains(&address.bucket) {
+            return Ok(());
+        }
+        let message = "the bucket does not exist";
+        Err(ObjectError::new(ErrorClass::NotFound, code::NO_SUCH_BUCKET, operation, address, message))
+    }
+
+    fn store(&mut self, request: &WriteRequest, body: Bytes) -> ETag {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&body);
+        let etag = ETag::of_hash(hasher.finish());
+        let object = StoredObject { body, etag: etag.clone(), request: request.clone() };
+        self.objects.insert(request.address.clone(), object);
+        etag
+    }
+}
+
+#[async_trait]
+impl ObjectStore for MemoryStore {
+    async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
+        let address = &request.address;
+        let mut state = self.lock();
+        state.opens += 1;
+        state.check_bucket("open", address)?;
+        let Some(object) = state.objects.get(address) else {
+            let message = "the object does not exist";
+            return Err(ObjectError::new(ErrorClass::NotFound, code::NO_SUCH_KEY, "open", address, message));
+        };
+        if let Some(expected) = request.if_match.as_ref().filter(|expected| **expected != object.etag) {
+            let message = format!("expected ETag {expected}; found {}", object.etag);
+            return Err(ObjectError::new(ErrorClass::Changed, code::OBJECT_CHANGED, "open", address, message));
+        }
+        let size = object.body.len();
+        let body = match request.range {
+            None => object.body.clone(),
+            Some(ByteRange { start, end }) => {
+                let start = usize::try_from(start).unwrap_or(usize::MAX);
+                let end = end.map_or(size, |end| usize::try_from(end).unwrap_or(usize::MAX).min(size));
+                if start >= size || start >= end {
+                    let message = format!("expected a range inside {size} bytes; found byte {start}");
+                    return Err(ObjectError::new(
+                        ErrorClass::BadData,
+                        code::RANGE_OUTSIDE_OBJECT,
+                        "open",
+                        address,
+                        message,
+                    ));
+                }
+                object.body.slice(start..end)
+            }
+        };
+        let chunk_bytes = state.chunk_bytes;
+        let chunks = stream::unfold(body, move |mut rest| async move {
+            (!rest.is_empty()).then(|| (Ok(rest.split_to(chunk_bytes.min(rest.len()))), rest))
+        });
+        Ok(ObjectReader {
+            etag: object.etag.clone(),
+            size: size as u64,
+            content_type: object.request.content_type.clone(),
+            content_encoding: object.request.content_encoding.clone(),
+            body: chunks.boxed(),
+        })
+    }
+
+    async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
+        let mut state = self.lock();
+        state.puts += 1;
+        state.check_bucket("put", &request.address)?;
+        let bytes = body.len() as u64;
+        Ok(Written { etag: state.store(request, body), bytes })
+    }
+
+    async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        let mut state = self.lock();
+        state.check_bucket("upload", &request.address)?;
+        state.open_uploads += 1;
+        Ok(Box::new(MemoryUpload {
+            store: self.clone(),
+            request: request.clone(),
+            body: Vec::new(),
+            parts: 0,
+            open: true,
+        }))
+    }
+}
+
+struct MemoryUpload {
+    store: MemoryStore,
+    request: WriteRequest,
+    body: Vec<u8>,
+    parts: u32,
+    open: bool,
+}
+
+impl MemoryUpload {
+    fn refuse(&self, message: impl Into<String>) -> ObjectError {
+        ObjectError::new(ErrorClass::NotFound, code::NO_SUCH_UPLOAD, "upload", &self.request.address, message)
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for MemoryUpload {
+    async fn upload_part(&mut self, number: u32, body: Bytes) -> Result<(), ObjectError> {
+        if !self.open || number != self.parts + 1 {
+            return Err(self.refuse(format!("expected part {} of an open upload; found part {number}", self.parts + 1)));
+        }
+        self.parts = number;
+        self.body.extend_from_slice(&body);
+        self.store.lock().parts += 1;
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> Result<Written, ObjectError> {
+        if !self.open || self.parts == 0 {
+            return Err(self.refuse("expected an open upload with parts"));
+        }
+        self.open = false;
+        let mut state = self.store.lock();
+        state.open_uploads -= 1;
+        let body = Bytes::from(std::mem::take(&mut self.body));
+        let bytes = body.len() as u64;
+        Ok(Written { etag: state.store(&self.request, body), bytes })
+    }
+
+    async fn abort(&mut self) -> Result<(), ObjectError> {
+        if self.open {
+            self.open = false;
+            self.store.lock().open_uploads -= 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! The port itself: what an adapter must be able to do.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::body::Body;
+use crate::error::ObjectError;
+use crate::names::{ETag, ObjectAddress};
+
+/// A part of an object, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte, from 0.
+    pub start: u64,
+    /// The byte after the last one; none means the end of the object.
+    pub end: Option<u64>,
+}
+
+/// Which bytes of which version of which object to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// The object.
+    pub address: ObjectAddress,
+    /// The part to read; none means the whole object.
+    pub range: Option<ByteRange>,
+    /// The version to read; none means the present one.
+    pub if_match: Option<ETag>,
+}
+
+impl OpenRequest {
+    /// The whole object in its present version.
+    #[must_use]
+    pub fn whole(address: ObjectAddress) -> Self {
+        Self { address, range: None, if_match: None }
+    }
+}
+
+/// An opened object: what the service said about it, and its bytes.
+pub struct ObjectReader {
+    /// The version that is being read.
+    pub etag: ETag,
+    /// The size of the whole object in bytes, also when only a part is read.
+    pub size: u64,
+    /// The media type that was given when the object was written.
+    pub content_type: Option<String>,
+    /// The encoding that was given when the object was written, for instance `gzip`. The body is not decoded.
+    pub content_encoding: Option<String>,
+    /// The bytes. An error ends the body. A body that ends early ends with an error or without; the reader must count.
+    pub body: Body,
+}
+
+impl std::fmt::Debug for ObjectReader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ObjectReader")
+            .field("etag", &self.etag)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What to write where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteRequest {
+    /// The object. One that exists is replaced.
+    pub address: ObjectAddress,
+    /// The media type.
+    pub content_type: Option<String>,
+    /// The encoding, for instance `gzip`.
+    pub content_encoding: Option<String>,
+    /// User metadata; names and values are visible ASCII, 2 KiB together.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl WriteRequest {
+    /// An object without media type, encoding and metadata.
+    #[must_use]
+    pub fn new(address: ObjectAddress) -> Self {
+        Self { address, content_type: None, content_encoding: None, metadata: BTreeMap::new() }
+    }
+}
+
+/// An object that was written and is visible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its version.
+    pub etag: ETag,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// An object store. Implementations retry single requests; they do not resume bodies.
+#[async_trait]
+pub trait ObjectStore: Send + Sync + 'static {
+    /// Opens an object for reading.
+    ///
+    /// A missing object or bucket is `NotFound`, another version than asked for is `Changed`, a range that begins at or
+    /// after the end of the object is `BadData`. A range that ends after the end of the object is cut.
+    async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError>;
+
+    /// Writes an object in one request. It becomes visible whole or not at all.
+    async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError>;
+
+    /// Begins an upload in parts. Nothing is visible before it is completed.
+    async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError>;
+}
+
+/// An upload in parts.
+#[async_trait]
+pub trait MultipartUpload: Send {
+    /// Uploads one part. Numbers begin at 1 and go up by one; every part but the last has at least 5 MiB.
+    async fn upload_part(&mut self, number: u32, body: Bytes) -> Result<(), ObjectError>;
+
+    /// Makes the object visible. When this fails, the upload is still to be aborted.
+    async fn complete(&mut self) -> Result<Written, ObjectError>;
+
+    /// Gives the upload up and frees its parts.
+    async fn abort(&mut self) -> Result<(), ObjectError>;
+}

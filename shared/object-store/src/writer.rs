@@ -1,0 +1,181 @@
+//! Writing an object of any size with little memory.
+//!
+//! Bytes gather in a buffer. If the object ends before the buffer is full, it is written by one request. Otherwise an
+//! upload in parts begins, and every full buffer becomes a part. Either way the object becomes visible whole, in
+//! [`ObjectWriter::finish`], or not at all: a writer that fails, is aborted or is dropped gives its upload up.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{ErrorClass, ObjectError, code};
+use crate::store::{MultipartUpload, ObjectStore, WriteRequest, Written};
+
+/// How an [`ObjectWriter`] cuts an object into parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterOptions {
+    /// The size of a part, and the most that the writer buffers. S3 takes 5 MiB to 5 GiB.
+    pub part_bytes: usize,
+    /// Most parts of an object. S3 takes 10,000.
+    pub parts: u32,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self { part_bytes: 8 << 20, parts: 10_000 }
+    }
+}
+
+/// Writes one object. Parts are uploaded one at a time, while [`ObjectWriter::write`] waits.
+pub struct ObjectWriter {
+    store: Arc<dyn ObjectStore>,
+    request: WriteRequest,
+    options: WriterOptions,
+    buffer: Vec<u8>,
+    upload: Option<Box<dyn MultipartUpload>>,
+    parts: u32,
+    bytes: u64,
+    failed: bool,
+}
+
+impl ObjectWriter {
+    /// A writer that has not sent anything yet.
+    #[must_use]
+    pub fn new(store: Arc<dyn ObjectStore>, request: WriteRequest, options: WriterOptions) -> Self {
+        let options = WriterOptions { part_bytes: options.part_bytes.max(1), ..options };
+        Self { store, request, options, buffer: Vec::new(), upload: None, parts: 0, bytes: 0, failed: false }
+    }
+
+    /// Bytes given to the writer so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes bytes, and uploads parts whenever the buffer is full.
+    ///
+    /// After an error nothing of the object remains and the writer takes no more bytes.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), ObjectError> {
+        self.refuse_after_failure()?;
+        while !bytes.is_empty() {
+            if self.buffer.len() == self.options.part_bytes {
+                self.send_part().await?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(self.options.part_bytes - self.buffer.len()));
+            self.grow(now.len());
+            self.buffer.extend_from_slice(now);
+            self.bytes += now.len() as u64;
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and makes the object visible. An object without bytes is written too.
+    pub async fn finish(mut self) -> Result<Written, ObjectError> {
+        self.refuse_after_failure()?;
+        if self.upload.is_some() && !self.buffer.is_empty() {
+            self.send_part().await?;
+        }
+        let Some(upload) = &mut self.upload else {
+            let body = Bytes::from(std::mem::take(&mut self.buffer));
+            return self.store.put(&self.request, body).await;
+        };
+        match upload.complete().await {
+            Ok(written) => {
+                self.upload = None;
+                Ok(Written { bytes: self.bytes, ..written })
+            }
+            Err(error) => Err(self.give_up(error).await),
+        }
+    }
+
+    /// Gives the object up. Nothing of it becomes visible and its parts are freed.
+    pub async fn abort(mut self) -> Result<(), ObjectError> {
+        match self.upload.take() {
+            Some(mut upload) => upload.abort().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes room for more bytes: doubling up to the size of a part, so that small objects stay small in memory.
+    fn grow(&mut self, additional: usize) {
+        let needed = self.buffer.len() + additional;
+        if needed > self.buffer.capacity() {
+            let wanted = if self.parts > 0 { self.options.part_bytes } else { needed.max(self.buffer.capacity() * 2) };
+            self.buffer.reserve_exact(wanted.min(self.options.part_bytes) - self.buffer.len());
+        }
+    }
+
+    async fn send_part(&mut self) -> Result<(), ObjectError> {
+        match self.try_send_part().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.give_up(error).await),
+        }
+    }
+
+    async fn try_send_part(&mut self) -> Result<(), ObjectError> {
+        if self.parts == self.options.parts {
+            let message = format!(
+                "expected at most {} parts of {} bytes (limit parts); the object has more",
+                self.options.parts, self.options.part_bytes
+            );
+            return Err(ObjectError::new(
+                ErrorClass::TooLarge,
+                code::TOO_MANY_PARTS,
+                "upload",
+                &self.request.address,
+                message,
+            ));
+        }
+        let body = Bytes::from(std::mem::take(&mut self.buffer));
+        let upload = match &mut self.upload {
+            Some(upload) => upload,
+            None => self.upload.insert(self.store.begin_upload(&self.request).await?),
+        };
+        upload.upload_part(self.parts + 1, body).await?;
+        self.parts += 1;
+        Ok(())
+    }
+
+    /// Marks the writer as failed and frees its upload. The first error is the one that matters.
+    async fn give_up(&mut self, error: ObjectError) -> ObjectError {
+        self.failed = true;
+        self.buffer = Vec::new();
+        if let Some(mut upload) = self.upload.take() {
+            // A part that cannot be freed is removed by the bucket's lifecycle rule; the cause is the error to report.
+            drop(upload.abort().await);
+        }
+        error
+    }
+
+    fn refuse_after_failure(&self) -> Result<(), ObjectError> {
+        if self.failed { Err(self.failure()) } else { Ok(()) }
+    }
+
+    fn failure(&self) -> ObjectError {
+        let message = "the writer failed before";
+        ObjectError::new(ErrorClass::Transient, code::WRITER_FAILED, "upload", &self.request.address, message)
+    }
+}
+
+impl Drop for ObjectWriter {
+    /// Frees the upload of a writer whose task was cancelled, as far as a runtime is still there to do it.
+    fn drop(&mut self) {
+        if let Some(mut upload) = self.upload.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { drop(upload.abort().await) });
+        }
+    }
+}
+
+impl std::fmt::Debug for ObjectWriter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ObjectWriter")
+            .field("address", &self.request.address)
+            .field("bytes", &self.bytes)
+            .field("parts", &self.parts)
+            .finish_non_exhaustive()
+    }
+}

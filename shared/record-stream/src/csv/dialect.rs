@@ -1,0 +1,55 @@
+//! How a CSV object is written.
+
+/// Where column names come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CsvHeader {
+    /// The first record names the columns.
+    #[default]
+    FirstRow,
+    /// There is no header: columns are called `column_1`, `column_2`, …
+    None,
+    /// There is no header in the object; these are the names.
+    Given(Vec<String>),
+}
+
+/// What happens to a row with another number of fields than the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RaggedRows {
+    /// The row is a reject.
+    #[default]
+    Reject,
+    /// A short row gets empty fields; a long one is a reject.
+    Pad,
+    /// The object fails.
+    Fail,
+}
+
+/// The dialect of a CSV object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvDialect {
+    /// Byte between fields.
+    pub delimiter: u8,
+    /// Byte around fields that hold delimiters or line breaks; doubled inside. `None` turns quoting off.
+    pub quote: Option<u8>,
+    /// A record that begins with this byte is a comment.
+    pub comment: Option<u8>,
+    /// Lines to skip before anything else is read.
+    pub skip_lines: u64,
+    /// Where the column names come from.
+    pub header: CsvHeader,
+    /// What to do with short and long rows.
+    pub ragged: RaggedRows,
+}
+
+impl Default for CsvDialect {
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            quote: Some(b'"'),
+            comment: None,
+            skip_lines: 0,
+            header: CsvHeader::default(),
+            ragged: RaggedRows::default(),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The CSV scanner: where a record ends and where its fields lie.
+
+use super::dialect::CsvDialect;
+use memchr::{memchr, memchr2, memchr3};
+use std::borrow::Cow;
+
+/// One field of a record. Offsets count from the start of the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FieldSpan {
+    /// First byte; of a quoted field the one after the opening quote.
+    pub(crate) start: usize,
+    /// One past the last byte; of a quoted field the closing quote.
+    pub(crate) end: usize,
+    /// The bytes differ from what they mean.
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The bytes are the text.
+    Plain,
+    /// Quoted, with doubled quotes inside.
+    Doubled,
+    /// Quoted, with more text behind the closing quote, which belongs to the field.
+    Trailing,
+}
+
+impl FieldSpan {
+    /// What the field means; borrowed when it stands in the record as it is.
+    #[inline]
+    pub(crate) fn text<'a>(&self, record: &'a [u8], quote: Option<u8>) -> Cow<'a, [u8]> {
+        let raw = &record[self.start..self.end];
+        match (self.form, quote) {
+            (Form::Plain, _) | (_, None) => Cow::Borrowed(raw),
+            (Form::Doubled | Form::Trailing, Some(quote)) => Cow::Owned(unquote(raw, quote)),
+        }
+    }
+}
+
+/// Resolves a field from the byte after its opening quote: a doubled quote stands for one, a single one ends the quoted
+/// part, and what follows is taken as it is, as the `csv` crate does.
+fn unquote(raw: &[u8], quote: u8) -> Vec<u8> {
+    let mut text = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(found) = memchr(quote, &raw[at..]) {
+        text.extend_from_slice(&raw[at..at + found]);
+        at += found + 1;
+        if raw.get(at) != Some(&quote) {
+            break;
+        }
+        text.push(quote);
+        at += 1;
+    }
+    text.extend_from_slice(&raw[at..]);
+    text
+}
+
+/// What the scanner found at the start of its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scan {
+    /// A record of `length` bytes; the next one may begin at `next`.
+    Record { length: usize, next: usize },
+    /// Bytes that belong to no record: a blank line, a comment, a skipped line, the rest of a record too long.
+    Nothing { next: usize },
+    /// More input is needed.
+    NeedMore,
+    /// A record that is longer than allowed; the scanner now looks for the next line.
+    TooLong { next: usize },
+    /// A record that reaches the limit inside quotes: where it ends is not known.
+    OpenQuoteTooLong,
+    /// The input ends inside quotes.
+    UnclosedQuote,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    RecordStart,
+    FieldStart,
+    Unquoted,
+    Quoted,
+    /// After a quote inside a quoted field: it is doubled, or it was the closing one.
+    QuoteInQuoted,
+    Comment,
+    SkippedLine,
+    Discarding,
+}
+
+/// Finds records and their fields. It is asked for one record at a time and remembers how far it has come in an
+/// unfinished one, so bytes are looked at once however small the chunks are.
+#[derive(Debug)]
+pub(crate) struct CsvScanner {
+    delimiter: u8,
+    quote: Option<u8>,
+    comment: Option<u8>,
+    skip_lines: u64,
+    limit: usize,
+    field_limit: usize,
+    state: State,
+    at: usize,
+    field_start: usize,
+    form: Form,
+    fields: Vec<FieldSpan>,
+    field_count: usize,
+}
+
+impl CsvScanner {
+    pub(crate) fn new(dialect: &CsvDialect, record_limit: usize, field_limit: usize) -> Self {
+        Self {
+            delimiter: dialect.delimiter,
+            quote: dialect.quote,
+            comment: dialect.comment,
+            skip_lines: dialect.skip_lines,
+            limit: record_limit,
+            field_limit,
+            state: if dialect.skip_lines > 0 { State::SkippedLine } else { State::RecordStart },
+            at: 0,
+            field_start: 0,
+            form: Form::Plain,
+            fields: Vec::new(),
+            field_count: 0,
+        }
+    }
+
+    /// The fields of the record just found; at most `field_limit` of them.
+    pub(crate) fn fields(&self) -> &[FieldSpan] {
+        &self.fields
+    }
+
+    /// How many fields the record just found has, also those beyond the limit.
+    pub(crate) fn field_count(&self) -> usize {
+        self.field_count
+    }
+
+    /// Changes the longest record allowed, for the header row and the rows after it.
+    pub(crate) fn set_limit(&mut self, record_limit: usize) {
+        self.limit = record_limit;
+    }
+
+    /// Looks on in `input`, which begins at the first byte not consumed.
+    pub(crate) fn scan(&mut self, input: &[u8], end_of_input: bool) -> Scan {
+        match self.state {
+            State::Comment | State::SkippedLine | State::Discarding => return self.skip_line(input, end_of_input),
+            State::RecordStart => {
+                match input.first().copied() {
+                    None => return Scan::NeedMore,
+                    Some(b'\n' | b'\r') => return Scan::Nothing { next: 1 },
+                    Some(byte) if Some(byte) == self.comment => {
+                        self.state = State::Comment;
+                        return self.skip_line(input, end_of_input);
+                    }
+                    Some(_) => {}
+                }
+                self.state = State::FieldStart;
+                self.at = 0;
+                self.field_start = 0;
+                self.fields.clear();
+                self.field_count = 0;
+            }
+            _ => {}
+        }
+        // One byte more than the limit decides, whatever the chunks: what ends later is too long.
+        let window = &input[..input.len().min(self.limit.saturating_add(1))];
+        match self.record(window) {
+            Some(length) => self.finish(length, length + 1),
+            None if window.len() > self.limit => self.too_long(),
+            None if !end_of_input => Scan::NeedMore,
+            None if self.state == State::Quoted => Scan::UnclosedQuote,
+            None => {
+                self.end_field(window.len());
+                self.finish(window.len(), window.len())
+            }
+        }
+    }
+
+    fn finish(&mut self, length: usize, next: usize) -> Scan {
+        self.state = State::RecordStart;
+        self.at = 0;
+        Scan::Record { length, next }
+    }
+
+    fn too_long(&mut self) -> Scan {
+        if self.state == State::Quoted {
+            return Scan::OpenQuoteTooLong;
+        }
+        self.state = State::Discarding;
+        self.at = 0;
+        Scan::TooLong { next: self.limit }
+    }
+
+    /// Reads fields from where it stopped; answers the record's length when its end is in `window`.
+    fn record(&mut self, window: &[u8]) -> Option<usize> {
+        loop {
+            match self.state {
+                State::FieldStart => {
+                    self.field_start = self.at;
+                    self.form = Form::Plain;
+                    if window.get(self.at).copied()? == self.quote.unwrap_or(self.delimiter) && self.quote.is_some() {
+                        self.at += 1;
+                        self.field_start = self.at;
+                        self.state = State::Quoted;
+                    } else {
+                        self.state = State::Unquoted;
+                    }
+                }
+                State::Unquoted => {
+                    let Some(found) = memchr3(self.delimiter, b'\n', b'\r', window.get(self.at..)?) else {
+                        self.at = window.len();
+                        return None;
+                    };
+                    self.at += found;
+                    self.end_field(self.at);
+                    if window[self.at] != self.delimiter {
+                        return Some(self.at);
+                    }
+                    self.at += 1;
+                    self.state = State::FieldStart;
+                }
+                State::Quoted => {
+                    let quote = self.quote?;
+                    let Some(found) = memchr(quote, window.get(self.at..)?) else {
+                        self.at = window.len();
+                        return None;
+                    };
+                    self.at += found + 1;
+                    self.state = State::QuoteInQuoted;
+                }
+                State::QuoteInQuoted => {
+                    let byte = window.get(self.at).copied()?;
+                    if Some(byte) == self.quote {
+                        self.form = Form::Doubled;
+                        self.at += 1;
+                        self.state = State::Quoted;
+                    } else if byte == self.delimiter || byte == b'\n' || byte == b'\r' {
+                        self.end_quoted_field();
+                        if byte != self.delimiter {
+                            return Some(self.at);
+                        }
+                        self.at += 1;
+                        self.state = State::FieldStart;
+                    } else {
+                        self.form = Form::Trailing;
+                        self.state = State::Unquoted;
+                    }
+                }
+                State::RecordStart | State::Comment | State::SkippedLine | State::Discarding => return None,
+            }
+        }
+    }
+
+    /// The field ends at `end`, where a delimiter, a line break or the end of the input stands.
+    fn end_field(&mut self, end: usize) {
+        if self.state == State::QuoteInQuoted {
+            self.end_quoted_field();
+            return;
+        }
+        if self.state == State::FieldStart {
+            self.field_start = self.at;
+            self.form = Form::Plain;
+        }
+        self.push(FieldSpan { start: self.field_start, end, form: self.form });
+    }
+
+    /// The field ends before the closing quote that stands before the current byte.
+    fn end_quoted_field(&mut self) {
+        self.push(FieldSpan { start: self.field_start, end: self.at - 1, form: self.form });
+    }
+
+    fn push(&mut self, field: FieldSpan) {
+        self.field_count += 1;
+        if self.fields.len() < self.field_limit {
+            self.fields.push(field);
+        }
+    }
+
+    fn skip_line(&mut self, input: &[u8], end_of_input: bool) -> Scan {
+        let Some(found) = memchr2(b'\n', b'\r', input) else {
+            return if input.is_empty() { Scan::NeedMore } else { Scan::Nothing { next: input.len() } };
+        };
+        let mut next = found + 1;
+        if input[found] == b'\r' {
+            match input.get(next) {
+                Some(b'\n') => next += 1,
+                // The line feed of this pair may be in the next chunk; the bytes before it are done with.
+                None if !end_of_input && found > 0 => return Scan::Nothing { next: found },
+                None if !end_of_input => return Scan::NeedMore,
+                _ => {}
+            }
+        }
+        if self.state == State::SkippedLine {
+            self.skip_lines -= 1;
+        }
+        if self.state != State::SkippedLine || self.skip_lines == 0 {
+            self.state = State::RecordStart;
+        }
+        Scan::Nothing { next }
+    }
+}

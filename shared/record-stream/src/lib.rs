@@ -1,0 +1,39 @@
+//! Records in, records out: the streaming JSON and CSV engine of Mapmill.
+//!
+//! The crate does no input or output. Bytes are pushed in as they come, lines of NDJSON come out, and everything that
+//! is wrong is reported with its place. Memory does not grow with the object: the input buffer holds one record and one
+//! chunk, and every other size has a limit in [`RecordLimits`].
+//!
+//! The way of a record through the rooms:
+//!
+//! | room | from | to |
+//! |---|---|---|
+//! | `frame`, `csv` | bytes | the slice of a record (and, for CSV, where its fields lie) |
+//! | `json` | a slice | an index of its values, checked against RFC 8259 |
+//! | `types`, `condition`, `reshape` | indexed values or fields | a line of NDJSON |
+//! | `stream` | chunks | all of the above, with counts, positions and rejects |
+
+mod buffer;
+mod condition;
+mod csv;
+mod detect;
+mod error;
+mod frame;
+pub mod json;
+mod limits;
+mod path;
+mod position;
+mod reshape;
+mod stream;
+mod types;
+
+pub use condition::{Condition, Scalar, Test};
+pub use csv::{CsvDialect, CsvHeader, RaggedRows};
+pub use detect::{DetectedFormat, detect_format};
+pub use error::{Problem, StreamError};
+pub use limits::RecordLimits;
+pub use path::{FieldPath, Segment};
+pub use position::Position;
+pub use reshape::Reshape;
+pub use stream::{Flow, Progress, RecordCounts, RecordFormat, RecordStream, Reject, StreamOptions};
+pub use types::FieldType;

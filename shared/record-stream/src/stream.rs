@@ -1,0 +1,272 @@
+//! A stream of records from bytes to bytes.
+//!
+//! [`RecordStream`] joins the rooms of this crate: chunks go into one bounded buffer, a framer finds records in it, a
+//! shaper checks and rewrites each, and lines of NDJSON come out. It does no input or output of its own: the caller
+//! fills it, drains its output, and hears of every reject.
+//!
+//! ```
+//! use record_stream::{Flow, Progress, RecordFormat, RecordStream, StreamOptions};
+//!
+//! let mut stream = RecordStream::new(&StreamOptions::new(RecordFormat::NdJson));
+//! let mut output = Vec::new();
+//! stream.fill(b"{\"id\":1}\n{\"id\":");
+//! assert_eq!(stream.process(false, &mut output, 1 << 20, &mut |_| Flow::Continue)?, Progress::NeedInput);
+//! stream.fill(b"2}\n");
+//! assert_eq!(stream.process(true, &mut output, 1 << 20, &mut |_| Flow::Continue)?, Progress::Finished);
+//! assert_eq!(output, b"{\"id\":1}\n{\"id\":2}\n");
+//! # Ok::<(), record_stream::StreamError>(())
+//! ```
+
+mod csv;
+mod json;
+
+use crate::buffer::{InputBuffer, count_lines};
+use crate::csv::CsvDialect;
+use crate::error::{Problem, StreamError};
+pub use crate::frame::Flow;
+use crate::limits::RecordLimits;
+use crate::position::Position;
+use crate::reshape::{Fate, Reshape};
+use csv::CsvSource;
+use json::JsonSource;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// How records lie in an object, with everything needed to find them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordFormat {
+    /// One JSON value a line; blank lines are no records.
+    NdJson,
+    /// The whole object is one JSON value and one record.
+    JsonDocument,
+    /// The records are the elements of the array that a JSON Pointer (RFC 6901) leads to, given as its reference tokens;
+    /// no token means the outermost value.
+    JsonArray(Vec<String>),
+    /// An outermost array gives its elements; any other value is a record, and more may follow.
+    Json,
+    /// CSV.
+    Csv(CsvDialect),
+}
+
+/// What a stream reads and what it does with the records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamOptions {
+    /// Where the records are.
+    pub format: RecordFormat,
+    /// What a record may cost.
+    pub limits: RecordLimits,
+    /// What becomes of a record.
+    pub reshape: Reshape,
+}
+
+impl StreamOptions {
+    /// Options that pass records unchanged, within the default limits.
+    #[must_use]
+    pub fn new(format: RecordFormat) -> Self {
+        Self { format, limits: RecordLimits::default(), reshape: Reshape::default() }
+    }
+}
+
+/// Why [`RecordStream::process`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything filled in is used up as far as it can be.
+    NeedInput,
+    /// The output has reached its target; drain it and call again.
+    OutputFull,
+    /// The caller's reject handler asked to stop.
+    Stopped,
+    /// The input has ended and every record is done.
+    Finished,
+}
+
+/// A record that was refused.
+#[derive(Debug)]
+pub struct Reject<'a> {
+    /// What is wrong with it.
+    pub problem: &'a Problem,
+    /// Where it begins.
+    pub position: Position,
+    /// Its bytes; the first ones only if it was too long to be read whole.
+    pub bytes: &'a [u8],
+}
+
+/// How many records went where. `read` is the sum of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecordCounts {
+    /// Records found.
+    pub read: u64,
+    /// Records written to the output.
+    pub written: u64,
+    /// Records left out by the condition.
+    pub filtered: u64,
+    /// Records refused.
+    pub rejected: u64,
+}
+
+/// A push parser and rewriter. See the module for how to use it.
+#[derive(Debug)]
+pub struct RecordStream {
+    buffer: InputBuffer,
+    source: Source,
+    counts: RecordCounts,
+    mark_checked: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Json(Box<JsonSource>),
+    Csv(Box<CsvSource>),
+}
+
+impl RecordStream {
+    /// A stream at the start of an object.
+    #[must_use]
+    pub fn new(options: &StreamOptions) -> Self {
+        let source = match &options.format {
+            RecordFormat::Csv(dialect) => Source::Csv(Box::new(CsvSource::new(dialect, options))),
+            _ => Source::Json(Box::new(JsonSource::new(options))),
+        };
+        Self { buffer: InputBuffer::default(), source, counts: RecordCounts::default(), mark_checked: false }
+    }
+
+    /// Appends a chunk of the object. Call it only after [`Progress::NeedInput`]: the buffer then holds at most one
+    /// unfinished record, so it never exceeds the record limit by more than one chunk.
+    pub fn fill(&mut self, chunk: &[u8]) {
+        self.buffer.fill(chunk);
+    }
+
+    /// Works through what was filled in, appending lines to `output` until it holds `output_target` bytes.
+    /// `end_of_input` says that nothing more will be filled in.
+    ///
+    /// # Errors
+    /// A problem after which the rest of the object cannot be read. The stream must not be used further.
+    pub fn process(
+        &mut self,
+        end_of_input: bool,
+        output: &mut Vec<u8>,
+        output_target: usize,
+        on_reject: &mut dyn FnMut(Reject<'_>) -> Flow,
+    ) -> Result<Progress, StreamError> {
+        if !self.mark_checked && !self.check_mark(end_of_input) {
+            return Ok(Progress::NeedInput);
+        }
+        let mut work = Work {
+            input: self.buffer.unread(),
+            end_of_input,
+            offset: self.buffer.offset(),
+            line: self.buffer.line(),
+            lines_counted_to: 0,
+            counts: &mut self.counts,
+            output,
+            output_target,
+            on_reject,
+            stopped: None,
+        };
+        let (consumed, result) = match &mut self.source {
+            Source::Json(source) => source.process(&mut work),
+            Source::Csv(source) => source.process(&mut work),
+        };
+        let stopped = work.stopped;
+        self.buffer.consume(consumed);
+        result?;
+        Ok(stopped.unwrap_or(if end_of_input { Progress::Finished } else { Progress::NeedInput }))
+    }
+
+    /// How many records went where so far.
+    #[must_use]
+    pub fn counts(&self) -> RecordCounts {
+        self.counts
+    }
+
+    /// Bytes of the object that are done with.
+    #[must_use]
+    pub fn consumed(&self) -> u64 {
+        self.buffer.offset()
+    }
+
+    /// Skips a byte order mark; false while too little is there to tell.
+    fn check_mark(&mut self, end_of_input: bool) -> bool {
+        let unread = self.buffer.unread();
+        if unread.starts_with(BYTE_ORDER_MARK) {
+            self.buffer.consume(BYTE_ORDER_MARK.len());
+            if let Source::Json(source) = &mut self.source {
+                source.skip(BYTE_ORDER_MARK.len());
+            }
+        } else if !end_of_input && BYTE_ORDER_MARK.starts_with(unread) {
+            return false;
+        }
+        self.mark_checked = true;
+        true
+    }
+}
+
+/// One call of `process`: the input it looks at, where its results go, and where it stands.
+struct Work<'a> {
+    input: &'a [u8],
+    end_of_input: bool,
+    offset: u64,
+    line: u64,
+    lines_counted_to: usize,
+    counts: &'a mut RecordCounts,
+    output: &'a mut Vec<u8>,
+    output_target: usize,
+    on_reject: &'a mut dyn FnMut(Reject<'_>) -> Flow,
+    stopped: Option<Progress>,
+}
+
+impl Work<'_> {
+    /// The position of a record that begins at an offset of the input. Lines are counted only when somebody asks.
+    fn position(&mut self, start: usize, record: u64) -> Position {
+        if start > self.lines_counted_to {
+            self.line += count_lines(&self.input[self.lines_counted_to..start]);
+            self.lines_counted_to = start;
+        }
+        Position { byte: self.offset + start as u64, line: self.line, record }
+    }
+
+    /// Accounts for a record that was shaped or refused.
+    fn settle(&mut self, start: usize, end: usize, result: Result<Fate, Problem>) -> Flow {
+        self.counts.read += 1;
+        match result {
+            Ok(Fate::Written) => {
+                self.output.push(b'\n');
+                self.counts.written += 1;
+                if self.output.len() >= self.output_target {
+                    self.stopped = Some(Progress::OutputFull);
+                    return Flow::Stop;
+                }
+                Flow::Continue
+            }
+            Ok(Fate::Filtered) => {
+                self.counts.filtered += 1;
+                Flow::Continue
+            }
+            Err(problem) => {
+                self.counts.rejected += 1;
+                let position = self.position(start, self.counts.read);
+                let bytes = &self.input[start..end.min(self.input.len())];
+                let flow = (self.on_reject)(Reject { problem: &problem, position, bytes });
+                if flow == Flow::Stop {
+                    self.stopped = Some(Progress::Stopped);
+                }
+                flow
+            }
+        }
+    }
+
+    /// The error for a problem in the record, or between records, that begins at an offset of the input.
+    fn error(&mut self, start: usize, problem: Problem) -> StreamError {
+        let record = self.counts.read + 1;
+        StreamError { problem, position: self.position(start.min(self.input.len()), record) }
+    }
+}
+
+/// Refuses bytes that are not UTF-8.
+fn check_utf8(record: &[u8]) -> Result<(), Problem> {
+    if simdutf8::basic::from_utf8(record).is_ok() {
+        return Ok(());
+    }
+    let offset = std::str::from_utf8(record).map_or_else(|error| error.valid_up_to(), str::len);
+    Err(Problem::InvalidUtf8 { offset })
+}

@@ -1,0 +1,77 @@
+//! JSON objects in a stream.
+
+use super::{RecordFormat, StreamOptions, Work, check_utf8};
+use crate::error::{Problem, StreamError};
+use crate::frame::{Frame, JsonFramer, JsonLayout, LineFramer};
+use crate::json::Index;
+use crate::limits::RecordLimits;
+use crate::reshape::{Fate, JsonShaper};
+use std::ops::Range;
+
+#[derive(Debug)]
+enum Framer {
+    Lines(LineFramer),
+    Structure(JsonFramer),
+}
+
+#[derive(Debug)]
+pub(super) struct JsonSource {
+    framer: Framer,
+    records: Records,
+}
+
+#[derive(Debug)]
+struct Records {
+    index: Index,
+    limits: RecordLimits,
+    shaper: JsonShaper,
+}
+
+impl JsonSource {
+    pub(super) fn new(options: &StreamOptions) -> Self {
+        let structure = |layout| Framer::Structure(JsonFramer::new(layout, &options.limits));
+        let framer = match &options.format {
+            RecordFormat::JsonDocument => structure(JsonLayout::Document),
+            RecordFormat::JsonArray(pointer) => structure(JsonLayout::Array(pointer.clone())),
+            RecordFormat::Json => structure(JsonLayout::Detect),
+            RecordFormat::NdJson | RecordFormat::Csv(_) => Framer::Lines(LineFramer::new(options.limits.record_bytes)),
+        };
+        let shaper = JsonShaper::new(&options.reshape);
+        Self { framer, records: Records { index: Index::default(), limits: options.limits, shaper } }
+    }
+
+    pub(super) fn skip(&mut self, bytes: usize) {
+        if let Framer::Structure(framer) = &mut self.framer {
+            framer.skip(bytes);
+        }
+    }
+
+    /// Works through the input; answers the bytes consumed.
+    pub(super) fn process(&mut self, work: &mut Work<'_>) -> (usize, Result<(), StreamError>) {
+        let (input, end_of_input) = (work.input, work.end_of_input);
+        let records = &mut self.records;
+        let mut sink = |frame: Frame| match frame {
+            Frame::Record(range) => {
+                let result = records.shape(&input[range.clone()], work.output);
+                work.settle(range.start, range.end, result)
+            }
+            Frame::Rejected(Range { start, end }, problem) => work.settle(start, end, Err(problem)),
+        };
+        match &mut self.framer {
+            Framer::Lines(framer) => (framer.frame(input, end_of_input, &mut sink), Ok(())),
+            Framer::Structure(framer) => match framer.frame(input, end_of_input, &mut sink) {
+                Ok(consumed) => (consumed, Ok(())),
+                Err(failure) => (0, Err(work.error(failure.offset, failure.problem))),
+            },
+        }
+    }
+}
+
+impl Records {
+    #[inline]
+    fn shape(&mut self, record: &[u8], output: &mut Vec<u8>) -> Result<Fate, Problem> {
+        check_utf8(record)?;
+        let value = self.index.build(record, &self.limits)?;
+        self.shaper.shape(&value, output)
+    }
+}

@@ -1,0 +1,154 @@
+//! CSV in every bend: what comes out, what is refused and where, whatever the chunks.
+
+mod support;
+
+use proptest::prelude::*;
+use record_stream::{CsvDialect, CsvHeader, RaggedRows, RecordFormat, RecordLimits, StreamOptions};
+use support::{run, run_in_all_chunkings};
+
+fn options(dialect: CsvDialect) -> StreamOptions {
+    let limits = RecordLimits { record_bytes: 60, header_bytes: 30, fields: 5, ..RecordLimits::default() };
+    StreamOptions { limits, ..StreamOptions::new(RecordFormat::Csv(dialect)) }
+}
+
+/// Expects lines of output, rejects as (code, byte, line, record) and the code and line of the error that ends it.
+fn check(
+    dialect: &CsvDialect,
+    input: &str,
+    lines: &[&str],
+    rejects: &[(&str, u64, u64, u64)],
+    error: Option<(&str, u64)>,
+) {
+    let result = run_in_all_chunkings(&options(dialect.clone()), input.as_bytes());
+    assert_eq!(result.output.lines().collect::<Vec<_>>(), lines, "output of {input}");
+    let found: Vec<_> =
+        result.rejects.iter().map(|(code, byte, line, record, _)| (code.as_str(), *byte, *line, *record)).collect();
+    assert_eq!(found, rejects, "rejects of {input}");
+    assert_eq!(result.error.as_ref().map(|error| (error.0.as_str(), error.2)), error, "error of {input}");
+}
+
+#[test]
+fn rows_become_objects() {
+    let plain = CsvDialect::default();
+    check(&plain, "", &[], &[], None);
+    check(&plain, "a,b\n", &[], &[], None);
+    check(&plain, "a,b\n1,2\r\n3,\n", &[r#"{"a":"1","b":"2"}"#, r#"{"a":"3","b":""}"#], &[], None);
+    check(&plain, "a,b\r1,2\r3,4", &[r#"{"a":"1","b":"2"}"#, r#"{"a":"3","b":"4"}"#], &[], None);
+    check(&plain, "\u{feff}a,b\n\n1,2\n\n", &[r#"{"a":"1","b":"2"}"#], &[], None);
+    check(&plain, "a,\"b\"\"c\"\n\"x,\ny\",\"q\"\"\"\n", &[r#"{"a":"x,\ny","b\"c":"q\""}"#], &[], None);
+    check(&plain, "a,b\n\"x\"y,z\"z\n", &[r#"{"a":"xy","b":"z\"z"}"#], &[], None);
+    check(&plain, "a,,c\n1,2,3\n", &[r#"{"a":"1","column_2":"2","c":"3"}"#], &[], None);
+    check(&plain, "a\n\u{1}\t\\\n", &[r#"{"a":"\u0001\t\\"}"#], &[], None);
+}
+
+#[test]
+fn dialects_are_followed() {
+    let pipe = CsvDialect { delimiter: b'|', quote: Some(b'\''), ..CsvDialect::default() };
+    check(&pipe, "a|b\n'x|y'|\"z\n", &[r#"{"a":"x|y","b":"\"z"}"#], &[], None);
+    let unquoted = CsvDialect { quote: None, ..CsvDialect::default() };
+    check(&unquoted, "a,b\n\"x,y\"\n", &[r#"{"a":"\"x","b":"y\""}"#], &[], None);
+    let comments = CsvDialect { comment: Some(b'#'), ..CsvDialect::default() };
+    check(&comments, "# note\na\n#\n1\n#x", &[r#"{"a":"1"}"#], &[], None);
+    let skipping = CsvDialect { skip_lines: 2, ..CsvDialect::default() };
+    check(&skipping, "title\r\n\r\na\n1\n", &[r#"{"a":"1"}"#], &[], None);
+    check(&skipping, "title", &[], &[], None);
+    let headless = CsvDialect { header: CsvHeader::None, ..CsvDialect::default() };
+    check(
+        &headless,
+        "1,2\n3,4\n",
+        &[r#"{"column_1":"1","column_2":"2"}"#, r#"{"column_1":"3","column_2":"4"}"#],
+        &[],
+        None,
+    );
+    let given = CsvDialect { header: CsvHeader::Given(vec!["x".into(), "y".into()]), ..CsvDialect::default() };
+    check(&given, "1,2\n", &[r#"{"x":"1","y":"2"}"#], &[], None);
+}
+
+#[test]
+fn ragged_rows_follow_the_policy() {
+    let input = "a,b\n1\n2,3\n4,5,6\n";
+    let with = |ragged| CsvDialect { ragged, ..CsvDialect::default() };
+    let row = r#"{"a":"2","b":"3"}"#;
+    let rejects = [("csv_ragged_row", 4, 2, 1), ("csv_ragged_row", 10, 4, 3)];
+    check(&with(RaggedRows::Reject), input, &[row], &rejects, None);
+    check(&with(RaggedRows::Pad), input, &[r#"{"a":"1","b":""}"#, row], &rejects[1..], None);
+    check(&with(RaggedRows::Fail), input, &[], &[], Some(("csv_ragged_row", 2)));
+}
+
+#[test]
+fn headers_are_checked() {
+    let plain = CsvDialect::default();
+    check(&plain, "a,b,a\n1,2,3\n", &[], &[], Some(("csv_duplicate_header", 1)));
+    check(&plain, "a,b,c,d,e,f\n", &[], &[], Some(("too_many_fields", 1)));
+    check(&plain, &format!("{}\n1\n", "h".repeat(31)), &[], &[], Some(("header_too_large", 1)));
+    check(&plain, &format!("{}\n1\n", "h".repeat(30)), &[&format!("{{\"{}\":\"1\"}}", "h".repeat(30))], &[], None);
+    check(&plain, "\"open\n", &[], &[], Some(("csv_unclosed_quote", 1)));
+}
+
+#[test]
+fn limits_and_open_quotes_are_reported_with_their_place() {
+    let plain = CsvDialect::default();
+    let long = "x".repeat(61);
+    check(&plain, &format!("a\n{long}\n2\n"), &[r#"{"a":"2"}"#], &[("record_too_large", 2, 2, 1)], None);
+    check(&plain, "a\n1,2,3,4,5,6\n2\n", &[r#"{"a":"2"}"#], &[("too_many_fields", 2, 2, 1)], None);
+    check(&plain, "a\n1\n\"x\ny", &[r#"{"a":"1"}"#], &[], Some(("csv_unclosed_quote", 3)));
+    check(&plain, &format!("a\n1\n\"{long}"), &[r#"{"a":"1"}"#], &[], Some(("record_too_large", 3)));
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_a_reject() {
+    let result = run_in_all_chunkings(&options(CsvDialect::default()), b"a\n\xE9t\xE9\nok\n");
+    assert_eq!(result.rejects, [("invalid_utf8".to_owned(), 2, 2, 1, b"\xE9t\xE9".to_vec())]);
+    assert_eq!(result.output, "{\"a\":\"ok\"}\n");
+}
+
+/// What the `csv` crate reads, as the lines that a stream should write.
+#[expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+fn csv_crate(input: &[u8]) -> String {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
+    let mut lines = String::new();
+    for record in reader.byte_records() {
+        let record = record.unwrap();
+        let members: Vec<String> = record
+            .iter()
+            .enumerate()
+            .map(|(index, field)| {
+                format!("\"c{index}\":{}", serde_json::to_string(std::str::from_utf8(field).unwrap()).unwrap())
+            })
+            .collect();
+        lines.push_str(&format!("{{{}}}\n", members.join(",")));
+    }
+    lines
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_the_csv_crate(text in "[ab,\"\r\n]{0,80}", chunk in 1_usize..90) {
+        let names = (0..200).map(|index| format!("c{index}")).collect();
+        let dialect = CsvDialect { header: CsvHeader::Given(names), ragged: RaggedRows::Pad, ..CsvDialect::default() };
+        let result = run(&StreamOptions::new(RecordFormat::Csv(dialect)), text.as_bytes(), chunk);
+        // A quote that is never closed is an error here and the end of the last field there.
+        if result.error.is_none() {
+            let padded_away: String = result.output.lines().map(|line| {
+                let record: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+                format!("{}\n", record.len())
+            }).collect();
+            prop_assert!(padded_away.lines().all(|count| count == "200"));
+            let expected = csv_crate(text.as_bytes());
+            prop_assert_eq!(result.output.lines().count(), expected.lines().count());
+            for (ours, theirs) in result.output.lines().zip(expected.lines()) {
+                let start = theirs.strip_suffix('}').unwrap();
+                prop_assert!(ours.starts_with(start), "{} and {}", &ours[..start.len().min(ours.len())], theirs);
+                let rest = &ours[start.len()..];
+                prop_assert!(!rest.contains(":\"a") && !rest.contains(":\"b"), "surplus text in {}", rest);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_in_any_chunks_give_the_same(bytes in prop::collection::vec(prop::sample::select(b"ab,\"\r\n#\xFF ".to_vec()), 0..300), chunk in 1_usize..80, skip_lines in 0_u64..3) {
+        let dialect = CsvDialect { comment: Some(b'#'), skip_lines, ..CsvDialect::default() };
+        let options = options(dialect);
+        prop_assert_eq!(run(&options, &bytes, chunk), run(&options, &bytes, bytes.len()));
+    }
+}

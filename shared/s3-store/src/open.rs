@@ -1,0 +1,100 @@
+//! Opening objects.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use futures::{StreamExt, stream};
+use object_store::{Body, ByteRange, ETag, ErrorClass, ObjectAddress, ObjectError, ObjectReader, OpenRequest, code};
+
+use crate::classify::{body_failure, request_failure};
+
+pub(crate) async fn open(client: &Client, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
+    let address = &request.address;
+    if let Some(ByteRange { start, end: Some(end) }) = request.range
+        && end <= start
+    {
+        let message = format!("expected a range of at least one byte; found {start}..{end}");
+        return Err(ObjectError::new(ErrorClass::BadData, code::RANGE_OUTSIDE_OBJECT, "open", address, message));
+    }
+    let answer = client
+        .get_object()
+        .bucket(address.bucket.as_str())
+        .key(address.key.as_str())
+        .set_range(request.range.map(header))
+        .set_if_match(request.if_match.as_ref().map(ETag::quoted))
+        .send()
+        .await
+        .map_err(|error| request_failure("open", address, error))?;
+    reader(request, answer)
+}
+
+/// The range as a header; its end is inclusive there.
+fn header(range: ByteRange) -> String {
+    match range.end {
+        Some(end) => format!("bytes={}-{}", range.start, end - 1),
+        None => format!("bytes={}-", range.start),
+    }
+}
+
+fn reader(request: &OpenRequest, answer: GetObjectOutput) -> Result<ObjectReader, ObjectError> {
+    let address = &request.address;
+    let unreadable = |what: &str| {
+        let message = format!("expected {what} in the answer of the service; found another or none");
+        ObjectError::new(ErrorClass::Transient, code::UNREADABLE_ANSWER, "open", address, message)
+    };
+    let etag = answer.e_tag().and_then(|etag| ETag::parse(etag).ok()).ok_or_else(|| unreadable("an ETag"))?;
+    let size = match request.range {
+        None => answer.content_length().and_then(|length| u64::try_from(length).ok()),
+        // A service that does not know ranges sends the whole object, and its bytes would land at the wrong place.
+        Some(range) => answer.content_range().and_then(|text| size_of_whole(text, range.start)),
+    };
+    let size = size.ok_or_else(|| unreadable("the length of the object and the range that was asked for"))?;
+    Ok(ObjectReader {
+        etag,
+        size,
+        content_type: answer.content_type().map(str::to_owned),
+        content_encoding: answer.content_encoding().map(str::to_owned),
+        body: body(address.clone(), answer.body),
+    })
+}
+
+/// Reads `bytes 10-19/100` and returns the 100, if the range begins where it should.
+fn size_of_whole(content_range: &str, start: u64) -> Option<u64> {
+    let (range, size) = content_range.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, _) = range.split_once('-')?;
+    (first.parse() == Ok(start)).then(|| size.parse().ok()).flatten()
+}
+
+fn body(address: ObjectAddress, bytes: ByteStream) -> Body {
+    stream::try_unfold((bytes, address), |(mut bytes, address)| async move {
+        match bytes.try_next().await {
+            Ok(chunk) => Ok(chunk.map(|chunk| (chunk, (bytes, address)))),
+            Err(error) => Err(body_failure(&address, error)),
+        }
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_are_read() {
+        let check =
+            |text: &str, start: u64, expected: Option<u64>| assert_eq!(size_of_whole(text, start), expected, "{text}");
+        check("bytes 10-19/100", 10, Some(100));
+        check("bytes 0-99/100", 0, Some(100));
+        check("bytes 0-99/100", 10, None);
+        check("bytes 10-19/*", 10, None);
+        check("bytes */100", 10, None);
+        check("items 10-19/100", 10, None);
+        check("", 0, None);
+    }
+
+    #[test]
+    fn ranges_are_written_with_an_inclusive_end() {
+        assert_eq!(header(ByteRange { start: 5, end: None }), "bytes=5-");
+        assert_eq!(header(ByteRange { start: 5, end: Some(10) }), "bytes=5-9");
+    }
+}

@@ -1,0 +1,114 @@
+//! The adapter.
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use object_store::{
+    ETag, ErrorClass, MultipartUpload, ObjectAddress, ObjectError, ObjectReader, ObjectStore, OpenRequest,
+    WriteRequest, Written, code,
+};
+
+use crate::classify::request_failure;
+use crate::client::{self, EnvironmentError};
+use crate::open;
+use crate::upload::S3Upload;
+
+/// S3, or a service that speaks its protocol. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    client: Client,
+}
+
+impl S3Store {
+    /// A store by the environment: the region in `AWS_REGION`, credentials as the SDK finds them, and another endpoint
+    /// in `AWS_ENDPOINT_URL_S3` if one is to be used (with an IP address, buckets are put into the path).
+    ///
+    /// Nothing is sent yet. Missing credentials show at the first request.
+    pub async fn from_environment() -> Result<Self, EnvironmentError> {
+        Ok(Self { client: client::from_environment().await? })
+    }
+
+    /// A store at an endpoint such as `http://127.0.0.1:9000`, with the bucket in the path. The environment and profile
+    /// files are not looked at for region, endpoint and credentials.
+    #[must_use]
+    pub fn for_endpoint(endpoint: &str, region: &str, access_key_id: &str, secret_access_key: &str) -> Self {
+        Self { client: client::for_endpoint(endpoint, region, access_key_id, secret_access_key) }
+    }
+}
+
+#[async_trait]
+impl ObjectStore for S3Store {
+    async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
+        open::open(&self.client, request).await
+    }
+
+    async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
+        let address = &request.address;
+        let bytes = body.len() as u64;
+        let answer = self
+            .client
+            .put_object()
+            .bucket(address.bucket.as_str())
+            .key(address.key.as_str())
+            .set_content_type(request.content_type.clone())
+            .set_content_encoding(request.content_encoding.clone())
+            .set_metadata(Some(request.metadata.clone().into_iter().collect()))
+            .body(ByteStream::from(body))
+            .send()
+            .await
+            .map_err(|error| request_failure("put", address, error))?;
+        Ok(Written { etag: written_etag("put", address, answer.e_tag())?, bytes })
+    }
+
+    async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        Ok(Box::new(S3Upload::begin(self.client.clone(), request).await?))
+    }
+}
+
+/// The ETag of an object that was written.
+pub(crate) fn written_etag(
+    operation: &'static str,
+    address: &ObjectAddress,
+    etag: Option<&str>,
+) -> Result<ETag, ObjectError> {
+    etag.and_then(|etag| ETag::parse(etag).ok()).ok_or_else(|| {
+        let message = "expected an ETag in the answer of the service; found none";
+        ObjectError::new(ErrorClass::Transient, code::UNREADABLE_ANSWER, operation, address, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_credential_types::provider::{ProvideCredentials, future};
+
+    use super::*;
+
+    /// Finds credentials as badly as told.
+    #[derive(Debug)]
+    struct Failing(fn() -> CredentialsError);
+
+    impl ProvideCredentials for Failing {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err((self.0)()))
+        }
+    }
+
+    async fn check(failure: fn() -> CredentialsError, class: ErrorClass) {
+        let builder = client::for_endpoint("http://127.0.0.1:9", "us-east-1", "key", "secret").config().to_builder();
+        let store = S3Store { client: Client::from_conf(builder.credentials_provider(Failing(failure)).build()) };
+        let address = ObjectAddress::parse("raw", "a.csv").unwrap();
+        let error = store.open(&OpenRequest::whole(address)).await.unwrap_err();
+        assert_eq!((error.class, error.code), (class, code::CREDENTIALS), "{error}");
+    }
+
+    #[tokio::test]
+    async fn missing_credentials_are_named() {
+        check(|| CredentialsError::not_loaded("nothing is set"), ErrorClass::Configuration).await;
+        check(|| CredentialsError::provider_error("the endpoint is down"), ErrorClass::Transient).await;
+    }
+}
