@@ -1,0 +1,54 @@
+# Every verb of the project. `make help` lists them.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check build invoke bench schema clean
+
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+PROGRAMS := $(TARGET_DIR)/debug
+
+JOB ?= examples/jobs/weather.yaml
+DATA ?= examples/data
+OUT ?= out
+FUNCTION ?= transform
+EVENT ?= examples/events/batch.json
+
+help: ## Lists the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@echo
+	@echo '  make run JOB=FILE DATA=DIR OUT=DIR            other job, objects, output folder'
+	@echo '  make invoke FUNCTION=transform EVENT=FILE     other function, event'
+
+run: ## Runs a job on this machine: the whole state machine over DATA, output in OUT
+	@echo 'Building mapmill and the functions (the first time takes some minutes) ...'
+	@$(CARGO) build --quiet --package local --package transform --bins
+	@$(PROGRAMS)/mapmill run --job $(JOB) --data $(DATA) --out $(OUT)
+
+test: ## Runs all tests: units, properties, end to end, peak memory
+	$(CARGO) build --package local --package transform --bins
+	$(CARGO) test --workspace --no-fail-fast
+
+check: ## Checks format, lints, dependency arrows, file sizes and, where cargo-deny is installed, licences
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --quiet --package tests --test architecture
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; \
+	else echo 'cargo-deny is not installed (cargo install cargo-deny --locked); licences were not checked'; fi
+
+build: ## Builds the functions for Lambda, zipped, for arm64 and x86-64, in dist/
+	@source scripts/tools.sh && scripts/build.sh
+
+invoke: ## Invokes FUNCTION with EVENT through cargo-lambda, on the objects of DATA
+	@source scripts/tools.sh && scripts/invoke.sh $(FUNCTION) $(EVENT) $(DATA) $(OUT)
+
+bench: ## Measures the record engine (see docs/performance.md)
+	$(CARGO) bench --package record-stream
+
+schema: ## Writes the JSON Schema of the job file anew
+	UPDATE_SCHEMA=1 $(CARGO) test --quiet --package job
+
+clean: ## Removes what was built and written
+	$(CARGO) clean
+	rm -rf out dist .tools

@@ -1,0 +1,192 @@
+//! The context object `$$`: what a state may know of its execution, its state machine, itself and its Map item.
+//!
+//! It is built only when a path asks for it. The current item of a Map is kept apart, so that an `ItemSelector` with
+//! `$$.Map.Item.Value` does not copy the rest of the object for each of millions of items.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Map, Value, json};
+
+use super::path::{Path, Root, Step, walk};
+
+/// Who an execution is; the same for all of its states.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) execution_id: String,
+    pub(crate) execution_name: String,
+    pub(crate) role: String,
+    pub(crate) start_time: String,
+    pub(crate) input: Arc<Value>,
+    pub(crate) state_machine_id: String,
+    pub(crate) state_machine_name: String,
+}
+
+/// The item that a Map is at.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ItemContext {
+    /// Position of the item in its data set, from 0.
+    pub(crate) index: u64,
+    /// The item.
+    pub(crate) value: Value,
+    /// Where the item comes from; only Distributed Maps say so.
+    pub(crate) source: Option<Arc<str>>,
+}
+
+/// The context object of one visit to one state.
+pub(crate) struct Context<'e> {
+    identity: &'e Identity,
+    state: &'e str,
+    entered_time: &'e str,
+    retry_count: Option<u64>,
+    item: Option<&'e ItemContext>,
+    whole: OnceLock<Value>,
+}
+
+impl<'e> Context<'e> {
+    pub(crate) fn new(
+        identity: &'e Identity,
+        state: &'e str,
+        entered_time: &'e str,
+        retry_count: Option<u64>,
+        item: Option<&'e ItemContext>,
+    ) -> Self {
+        Self { identity, state, entered_time, retry_count, item, whole: OnceLock::new() }
+    }
+
+    /// The same visit, looking at another item.
+    pub(crate) fn with_item<'i>(&'i self, item: &'i ItemContext) -> Context<'i> {
+        Context::new(self.identity, self.state, self.entered_time, self.retry_count, Some(item))
+    }
+
+    fn whole(&self) -> &Value {
+        self.whole.get_or_init(|| {
+            let mut state = json!({"Name": self.state, "EnteredTime": self.entered_time});
+            if let (Some(retries), Value::Object(fields)) = (self.retry_count, &mut state) {
+                fields.insert("RetryCount".to_owned(), json!(retries));
+            }
+            let mut whole = json!({
+                "Execution": {
+                    "Id": self.identity.execution_id,
+                    "Input": &*self.identity.input,
+                    "Name": self.identity.execution_name,
+                    "RoleArn": self.identity.role,
+                    "StartTime": self.identity.start_time,
+                    "RedriveCount": 0,
+                },
+                "State": state,
+                "StateMachine": {
+                    "Id": self.identity.state_machine_id,
+                    "Name": self.identity.state_machine_name,
+                },
+            });
+            if let (Some(item), Value::Object(fields)) = (self.item, &mut whole) {
+                fields.insert("Map".to_owned(), json!({"Item": item_value(item)}));
+            }
+            whole
+        })
+    }
+
+    fn find<'c>(&'c self, steps: &[Step]) -> Option<Cow<'c, Value>> {
+        if let (Some(item), [Step::Field(map), Step::Field(kind), Step::Field(part), rest @ ..]) = (self.item, steps)
+            && map == "Map"
+            && kind == "Item"
+        {
+            match part.as_str() {
+                "Value" => return walk(&item.value, rest).map(Cow::Borrowed),
+                "Index" if rest.is_empty() => return Some(Cow::Owned(json!(item.index))),
+                "Source" if rest.is_empty() => return item.source.as_deref().map(|text| Cow::Owned(json!(text))),
+                _ => return None,
+            }
+        }
+        walk(self.whole(), steps).map(Cow::Borrowed)
+    }
+}
+
+fn item_value(item: &ItemContext) -> Value {
+    let mut fields = Map::new();
+    fields.insert("Index".to_owned(), json!(item.index));
+    fields.insert("Value".to_owned(), item.value.clone());
+    if let Some(source) = &item.source {
+        fields.insert("Source".to_owned(), json!(&**source));
+    }
+    Value::Object(fields)
+}
+
+/// What the paths of a state are resolved against.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    /// `$`
+    pub(crate) input: &'a Value,
+    /// `$$`
+    pub(crate) context: &'a Context<'a>,
+}
+
+impl<'a> Scope<'a> {
+    /// What a path names, `None` when there is nothing.
+    pub(crate) fn find(&self, path: &Path) -> Option<Cow<'a, Value>> {
+        match path.root() {
+            Root::Input => path.find(self.input).map(Cow::Borrowed),
+            Root::Context => self.context.find(path.steps()),
+        }
+    }
+
+    /// Why `find` found nothing, in the words of the service.
+    pub(crate) fn explain_absence(&self, path: &Path) -> String {
+        match path.root() {
+            Root::Input => path.explain_absence(self.input),
+            Root::Context => path.explain_absence(self.context.whole()),
+        }
+    }
+
+    /// The root that a path starts from, as text for error causes.
+    pub(crate) fn root_text(&self, path: &Path) -> String {
+        match path.root() {
+            Root::Input => self.input.to_string(),
+            Root::Context => self.context.whole().to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn identity() -> Identity {
+        Identity {
+            execution_id: "arn:execution:1".to_owned(),
+            execution_name: "one".to_owned(),
+            role: "arn:role".to_owned(),
+            start_time: "2026-01-01T00:00:00Z".to_owned(),
+            input: Arc::new(json!({"whole": "input"})),
+            state_machine_id: "arn:machine".to_owned(),
+            state_machine_name: "machine".to_owned(),
+        }
+    }
+
+    #[test]
+    fn resolves_context_paths() {
+        let identity = identity();
+        let item = ItemContext { index: 7, value: json!({"Key": "k"}), source: Some("S3://bucket".into()) };
+        let plain = Context::new(&identity, "Here", "2026-01-01T00:00:01Z", Some(2), None);
+        let with_item = plain.with_item(&item);
+        let check = |context: &Context<'_>, text: &str, expected: Option<Value>| {
+            let scope = Scope { input: &Value::Null, context };
+            assert_eq!(scope.find(&Path::parse(text).unwrap()).map(Cow::into_owned), expected, "{text}");
+        };
+        check(&plain, "$$.Execution.Id", Some(json!("arn:execution:1")));
+        check(&plain, "$$.Execution.Input.whole", Some(json!("input")));
+        check(&plain, "$$.State.RetryCount", Some(json!(2)));
+        check(&plain, "$$.StateMachine.Name", Some(json!("machine")));
+        check(&plain, "$$.Map.Item.Index", None);
+        check(&with_item, "$$.Map.Item.Index", Some(json!(7)));
+        check(&with_item, "$$.Map.Item.Value.Key", Some(json!("k")));
+        check(&with_item, "$$.Map.Item.Source", Some(json!("S3://bucket")));
+        check(&with_item, "$$.Map.Item.Key", None);
+        check(
+            &with_item,
+            "$$.Map",
+            Some(json!({"Item": {"Index": 7, "Value": {"Key": "k"}, "Source": "S3://bucket"}})),
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! Map states, INLINE and DISTRIBUTED.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::fields::{Fields, template};
+use super::parse::{machine_of, result_handling, transition};
+use super::{
+    DefinitionError, Distributed, ExecutionType, ItemBatcher, ItemReader, MapState, OutputType, ResultWriter,
+    StateMachine, Transformation, handlers,
+};
+use crate::asl::path::Path;
+use crate::asl::size::PAYLOAD_BYTES_MAX;
+use crate::asl::template::Template;
+
+/// Fields of a Map state, for messages.
+pub(super) const SUPPORTED: &str = "ItemProcessor (or Iterator), ItemsPath, ItemSelector (or Parameters), MaxConcurrency, MaxConcurrencyPath, InputPath, \
+     ResultSelector, ResultPath, OutputPath, Retry, Catch, Next, End; in DISTRIBUTED mode also ItemReader, ItemBatcher, \
+     ResultWriter, Label, ToleratedFailureCount, ToleratedFailureCountPath, ToleratedFailurePercentage, \
+     ToleratedFailurePercentagePath";
+const DISTRIBUTED_ONLY: [&str; 8] = [
+    "ItemReader",
+    "ItemBatcher",
+    "ResultWriter",
+    "Label",
+    "ToleratedFailureCount",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentage",
+    "ToleratedFailurePercentagePath",
+];
+const LIST_OBJECTS: &str = "arn:aws:states:::s3:listObjectsV2";
+const PUT_OBJECT: &str = "arn:aws:states:::s3:putObject";
+/// Most items of one Map Run, as in the service.
+const ITEMS_MAX: u64 = 100_000_000;
+const LABEL_CHARACTERS_MAX: usize = 40;
+
+pub(super) fn state(fields: &mut Fields) -> Result<MapState, DefinitionError> {
+    fields.at_most_one(&["ItemProcessor", "Iterator"])?;
+    fields.at_most_one(&["ItemSelector", "Parameters"])?;
+    let processor_name = if fields.has("Iterator") { "Iterator" } else { "ItemProcessor" };
+    let (processor, execution_type) = processor(fields.require(processor_name)?, &fields.at(processor_name))?;
+    let selector_name = if fields.has("Parameters") { "Parameters" } else { "ItemSelector" };
+    let distributed = match execution_type {
+        Some(execution_type) => Some(distributed(fields, execution_type)?),
+        None => {
+            if let Some(name) = DISTRIBUTED_ONLY.iter().find(|name| fields.has(name)) {
+                return Err(fields.error(name, "only a Map with \"Mode\": \"DISTRIBUTED\" has this field"));
+            }
+            None
+        }
+    };
+    Ok(MapState {
+        items_path: fields.path("ItemsPath")?.unwrap_or_else(Path::input),
+        item_selector: fields.template(selector_name)?,
+        max_concurrency: fields.given_whole("MaxConcurrency", 0, u64::from(u32::MAX))?,
+        processor: Arc::new(processor),
+        distributed,
+        result: result_handling(fields)?,
+        handlers: handlers::parse(fields)?,
+        transition: transition(fields)?,
+    })
+}
+
+/// The machine that runs for each item or batch, and its execution type in DISTRIBUTED mode.
+fn processor(value: Value, path: &str) -> Result<(StateMachine, Option<ExecutionType>), DefinitionError> {
+    let mut fields = Fields::of(value, path)?;
+    let mut execution_type = None;
+    if let Some(config) = fields.take("ProcessorConfig") {
+        let mut config = Fields::of(config, &fields.at("ProcessorConfig"))?;
+        let distributed = config.one_of("Mode", &[("INLINE", false), ("DISTRIBUTED", true)])?.unwrap_or(false);
+        let types = [("STANDARD", ExecutionType::Standard), ("EXPRESS", ExecutionType::Express)];
+        execution_type = config.one_of("ExecutionType", &types)?;
+        match (distributed, execution_type) {
+            (true, None) => return Err(config.error("ExecutionType", "required with \"Mode\": \"DISTRIBUTED\"")),
+            (false, Some(_)) => return Err(config.error("ExecutionType", "only \"Mode\": \"DISTRIBUTED\" has this")),
+            _ => {}
+        }
+        config.finish("Mode, ExecutionType")?;
+    }
+    let machine = machine_of(&mut fields, None)?;
+    fields.finish("ProcessorConfig, Comment, QueryLanguage, StartAt, States")?;
+    Ok((machine, execution_type))
+}
+
+fn distributed(fields: &mut Fields, execution_type: ExecutionType) -> Result<Distributed, DefinitionError> {
+    Ok(Distributed {
+        execution_type,
+        label: label(fields)?,
+        reader: fields.take("ItemReader").map(|value| reader(value, &fields.at("ItemReader"))).transpose()?,
+        batcher: fields.take("ItemBatcher").map(|value| batcher(value, &fields.at("ItemBatcher"))).transpose()?,
+        tolerated_count: fields.given_whole("ToleratedFailureCount", 0, ITEMS_MAX)?,
+        tolerated_percentage: fields.given_number("ToleratedFailurePercentage", 0.0, 100.0)?,
+        writer: match fields.take("ResultWriter") {
+            Some(value) => writer(value, &fields.at("ResultWriter"))?,
+            None => ResultWriter {
+                parameters: None,
+                transformation: Transformation::Compact,
+                output_type: OutputType::Json,
+            },
+        },
+    })
+}
+
+/// The label becomes part of ARNs, so its signs are restricted.
+fn label(fields: &mut Fields) -> Result<Option<String>, DefinitionError> {
+    let Some(label) = fields.string("Label")? else { return Ok(None) };
+    if label.is_empty() || label.chars().count() > LABEL_CHARACTERS_MAX {
+        return Err(fields.error("Label", format!("must have 1 to {LABEL_CHARACTERS_MAX} characters")));
+    }
+    let forbidden = |sign: char| sign.is_whitespace() || sign.is_control() || "?*<>{}[]:;,\\|^~$#%&`\"/".contains(sign);
+    match label.chars().find(|sign| forbidden(*sign)) {
+        Some(sign) => Err(fields.error("Label", format!("must not contain {sign:?}"))),
+        None => Ok(Some(label)),
+    }
+}
+
+fn reader(value: Value, path: &str) -> Result<ItemReader, DefinitionError> {
+    let mut fields = Fields::of(value, path)?;
+    fields.one_of("Resource", &[(LIST_OBJECTS, ())])?.ok_or_else(|| fields.error("Resource", "required"))?;
+    let mut max_items = None;
+    if let Some(config) = fields.take("ReaderConfig") {
+        let mut config = Fields::of(config, &fields.at("ReaderConfig"))?;
+        if let Some(input_type) = config.string("InputType")? {
+            let message = format!(
+                "\"{input_type}\" is not supported by the local engine yet; supported: no InputType (the listed objects \
+                 themselves are the items)"
+            );
+            return Err(config.error("InputType", message));
+        }
+        config.one_of("Transformation", &[("NONE", ())])?;
+        max_items = config.given_whole("MaxItems", 0, ITEMS_MAX)?;
+        config.finish("MaxItems, MaxItemsPath, Transformation")?;
+    }
+    let parameters = bucket_and_prefix(&mut fields)?;
+    fields.finish("Resource, Parameters, ReaderConfig")?;
+    let parameters = parameters.ok_or_else(|| DefinitionError::new(path, "the field \"Parameters\" is required"))?;
+    Ok(ItemReader { parameters, max_items })
+}
+
+/// `Parameters` with a bucket and perhaps a prefix.
+fn bucket_and_prefix(fields: &mut Fields) -> Result<Option<Template>, DefinitionError> {
+    let Some(value) = fields.take("Parameters") else { return Ok(None) };
+    let path = fields.at("Parameters");
+    let parsed = template(&value, &path)?;
+    let mut parameters = Fields::of(value, &path)?;
+    for name in ["Bucket", "Prefix"] {
+        let computed = format!("{name}.$");
+        parameters.at_most_one(&[name, &computed])?;
+        let given = parameters.string(name)?.is_some() || parameters.take(&computed).is_some();
+        if name == "Bucket" && !given {
+            return Err(DefinitionError::new(path, "\"Bucket\" or \"Bucket.$\" is required"));
+        }
+    }
+    parameters.finish("Bucket, Bucket.$, Prefix, Prefix.$")?;
+    Ok(Some(parsed))
+}
+
+fn batcher(value: Value, path: &str) -> Result<ItemBatcher, DefinitionError> {
+    let mut fields = Fields::of(value, path)?;
+    let batcher = ItemBatcher {
+        max_items: fields.given_whole("MaxItemsPerBatch", 1, ITEMS_MAX)?,
+        max_bytes: fields.given_whole("MaxInputBytesPerBatch", 1, PAYLOAD_BYTES_MAX as u64)?,
+        batch_input: fields.template("BatchInput")?,
+    };
+    if batcher.max_items.is_none() && batcher.max_bytes.is_none() {
+        let message = "one of MaxItemsPerBatch, MaxItemsPerBatchPath, MaxInputBytesPerBatch and \
+                       MaxInputBytesPerBatchPath is required";
+        return Err(DefinitionError::new(path, message));
+    }
+    fields.finish(
+        "MaxItemsPerBatch, MaxItemsPerBatchPath, MaxInputBytesPerBatch, MaxInputBytesPerBatchPath, BatchInput",
+    )?;
+    Ok(batcher)
+}
+
+fn writer(value: Value, path: &str) -> Result<ResultWriter, DefinitionError> {
+    let mut fields = Fields::of(value, path)?;
+    let has_resource = fields.one_of("Resource", &[(PUT_OBJECT, ())])?.is_some();
+    let parameters = bucket_and_prefix(&mut fields)?;
+    if has_resource != parameters.is_some() {
+        return Err(DefinitionError::new(
+            path,
+            "\"Resource\" and \"Parameters\" belong together: give both or neither",
+        ));
+    }
+    let config = fields.take("WriterConfig");
+    if config.is_none() && !has_resource {
+        return Err(DefinitionError::new(
+            path,
+            "give \"WriterConfig\", or \"Resource\" and \"Parameters\", or all three",
+        ));
+    }
+    let mut transformation = if has_resource { Transformation::None } else { Transformation::Compact };
+    let mut output_type = OutputType::Json;
+    if let Some(config) = config {
+        let mut config = Fields::of(config, &fields.at("WriterConfig"))?;
+        let transformations = [
+            ("NONE", Transformation::None),
+            ("COMPACT", Transformation::Compact),
+            ("FLATTEN", Transformation::Flatten),
+        ];
+        transformation = config.one_of("Transformation", &transformations)?.unwrap_or(transformation);
+        let output_types = [("JSON", OutputType::Json), ("JSONL", OutputType::JsonLines)];
+        output_type = config.one_of("OutputType", &output_types)?.unwrap_or(output_type);
+        if output_type == OutputType::JsonLines && !has_resource {
+            let message = "\"JSONL\" without \"Resource\" is not supported by the local engine yet; supported: JSON";
+            return Err(config.error("OutputType", message));
+        }
+        config.finish("Transformation, OutputType")?;
+    }
+    fields.finish("Resource, Parameters, WriterConfig")?;
+    Ok(ResultWriter { parameters, transformation, output_type })
+}

@@ -1,0 +1,120 @@
+//! How the states of a machine hang together: every reference leads to a state, every state is reached, some state ends.
+
+use std::collections::BTreeSet;
+
+use super::{Body, DefinitionError, State, StateMachine, Transition};
+
+/// Checks one machine; machines inside of its states are checked when they are parsed.
+pub(super) fn check(machine: &StateMachine, path: &str, start_path: &str) -> Result<(), DefinitionError> {
+    if machine.states.is_empty() {
+        return Err(DefinitionError::new(path, "at least one state is required"));
+    }
+    if !machine.states.contains_key(&machine.start_at) {
+        return Err(DefinitionError::new(start_path, no_such_state(&machine.start_at)));
+    }
+    for (name, state) in &machine.states {
+        for (field, target) in targets(state) {
+            if !machine.states.contains_key(target) {
+                return Err(DefinitionError::new(format!("{path}.{name}.{field}"), no_such_state(target)));
+            }
+        }
+    }
+    let reached = reached(machine);
+    if let Some(name) = machine.states.keys().find(|name| !reached.contains(name.as_str())) {
+        return Err(DefinitionError::new(format!("{path}.{name}"), "no state leads here"));
+    }
+    if !machine.states.values().any(is_terminal) {
+        return Err(DefinitionError::new(
+            path,
+            "no state ends the machine: one needs \"End\": true or type Succeed or Fail",
+        ));
+    }
+    Ok(())
+}
+
+/// Labels name Map Runs, so each may be used once.
+pub(super) fn check_labels(machine: &StateMachine) -> Result<(), DefinitionError> {
+    let mut labels = BTreeSet::new();
+    collect_labels(machine, "States", &mut labels)
+}
+
+fn collect_labels(machine: &StateMachine, path: &str, labels: &mut BTreeSet<String>) -> Result<(), DefinitionError> {
+    for (name, state) in &machine.states {
+        match &state.body {
+            Body::Map(map) => {
+                if let Some(label) = map.distributed.as_ref().and_then(|distributed| distributed.label.clone())
+                    && !labels.insert(label.clone())
+                {
+                    let at = format!("{path}.{name}.Label");
+                    return Err(DefinitionError::new(at, format!("\"{label}\" is used by another Map already")));
+                }
+                collect_labels(&map.processor, &format!("{path}.{name}.ItemProcessor.States"), labels)?;
+            }
+            Body::Parallel(parallel) => {
+                for (index, branch) in parallel.branches.iter().enumerate() {
+                    collect_labels(branch, &format!("{path}.{name}.Branches[{index}].States"), labels)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn no_such_state(name: &str) -> String {
+    format!("there is no state \"{name}\" at this level")
+}
+
+fn reached(machine: &StateMachine) -> BTreeSet<&str> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![machine.start_at.as_str()];
+    while let Some(name) = open.pop() {
+        if reached.insert(name)
+            && let Some(state) = machine.states.get(name)
+        {
+            open.extend(targets(state).into_iter().map(|(_, target)| target));
+        }
+    }
+    reached
+}
+
+/// Every state that a state may lead to, with the field that says so.
+fn targets(state: &State) -> Vec<(String, &str)> {
+    let (transition, catch) = match &state.body {
+        Body::Pass(pass) => (Some(&pass.transition), &[][..]),
+        Body::Wait(wait) => (Some(&wait.transition), &[][..]),
+        Body::Task(task) => (Some(&task.transition), &task.handlers.catch[..]),
+        Body::Map(map) => (Some(&map.transition), &map.handlers.catch[..]),
+        Body::Parallel(parallel) => (Some(&parallel.transition), &parallel.handlers.catch[..]),
+        Body::Succeed | Body::Fail(_) => (None, &[][..]),
+        Body::Choice(choice) => {
+            let rules = choice.choices.iter().enumerate();
+            let mut targets: Vec<_> =
+                rules.map(|(index, (_, next))| (format!("Choices[{index}].Next"), next.as_str())).collect();
+            targets.extend(choice.default.iter().map(|default| ("Default".to_owned(), default.as_str())));
+            return targets;
+        }
+    };
+    let mut targets: Vec<_> = catch
+        .iter()
+        .enumerate()
+        .map(|(index, catcher)| (format!("Catch[{index}].Next"), catcher.next.as_str()))
+        .collect();
+    if let Some(Transition::Next(next)) = transition {
+        targets.push(("Next".to_owned(), next));
+    }
+    targets
+}
+
+fn is_terminal(state: &State) -> bool {
+    let transition = match &state.body {
+        Body::Succeed | Body::Fail(_) => return true,
+        Body::Choice(_) => return false,
+        Body::Pass(pass) => &pass.transition,
+        Body::Wait(wait) => &wait.transition,
+        Body::Task(task) => &task.transition,
+        Body::Map(map) => &map.transition,
+        Body::Parallel(parallel) => &parallel.transition,
+    };
+    *transition == Transition::End
+}

@@ -1,0 +1,262 @@
+//! Runs executions.
+//!
+//! An execution is one pass through a machine of states. [`Engine::run`] makes the top one; a Distributed Map makes one
+//! more for each batch. `states` moves from state to state, `work` runs those that do something (Task, Map, Parallel)
+//! with their retries and catchers, `task` calls functions, `nested` runs inline maps and branches, `history` counts
+//! events as the service does.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Identity;
+use super::definition::{Definition, StateMachine};
+use super::error::{StateError, Stop};
+use super::size::{PAYLOAD_BYTES_MAX, exceeds};
+use super::time;
+use crate::distributed_map::MapRunSummary;
+use crate::observer::{Notice, Observer};
+use crate::services::Services;
+
+mod history;
+mod nested;
+pub(crate) mod numbers;
+mod states;
+mod task;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod work;
+
+pub(crate) use history::{History, STANDARD_EVENTS_MAX};
+pub(crate) use nested::items;
+pub(crate) use states::Visit;
+
+/// Longest run of an express execution, as in the service.
+pub(crate) const EXPRESS_DURATION_MAX: Duration = Duration::from_secs(300);
+/// Most Map Runs that a result lists; later ones are only observed.
+const MAP_RUNS_LISTED_MAX: usize = 1_000;
+
+/// Where the engine pretends to be, and what it may use.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Name of the state machine, part of ARNs.
+    pub state_machine_name: String,
+    /// Region in ARNs.
+    pub region: String,
+    /// Account number in ARNs.
+    pub account: String,
+    /// Most bytes of child inputs, as JSON text, that one Map Run keeps in memory at a time. The service has no such
+    /// limit; here it keeps ten thousand parallel children of 256 KiB from filling the memory of one machine (parsed
+    /// JSON takes several times the bytes of its text). At least one child always runs.
+    pub child_input_bytes_max: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            state_machine_name: "mapmill".to_owned(),
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
+            child_input_bytes_max: 16 * 1_024 * 1_024,
+        }
+    }
+}
+
+/// Runs state machines against services.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) core: Arc<Core>,
+}
+
+/// What all executions of an engine share.
+pub(crate) struct Core {
+    pub(crate) services: Arc<dyn Services>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) options: EngineOptions,
+}
+
+impl Core {
+    /// An ARN of the Step Functions service.
+    pub(crate) fn arn(&self, kind: &str, rest: &str) -> String {
+        format!("arn:aws:states:{}:{}:{kind}:{rest}", self.options.region, self.options.account)
+    }
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutionStatus {
+    /// It reached an end.
+    Succeeded,
+    /// A state failed and nothing handled it.
+    Failed,
+    /// It took longer than allowed.
+    TimedOut,
+    /// Somebody stopped it.
+    Aborted,
+}
+
+impl ExecutionStatus {
+    /// The word that the service uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
+impl std::fmt::Display for ExecutionStatus {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// What became of an execution.
+#[derive(Debug, Clone)]
+pub struct ExecutionResult {
+    /// Its ARN.
+    pub execution_arn: String,
+    /// How it ended.
+    pub status: ExecutionStatus,
+    /// Its output, when it succeeded.
+    pub output: Option<Value>,
+    /// Error name, when it failed and there is one.
+    pub error: Option<String>,
+    /// Cause, when it failed and there is one.
+    pub cause: Option<String>,
+    /// When it started.
+    pub start: Timestamp,
+    /// When it ended.
+    pub stop: Timestamp,
+    /// The Map Runs it started itself, in order of their end, at most a thousand.
+    pub map_runs: Vec<MapRunSummary>,
+}
+
+impl Engine {
+    /// An engine that reaches the world through `services` and tells `observer` what happens.
+    pub fn new(services: Arc<dyn Services>, options: EngineOptions, observer: Arc<dyn Observer>) -> Self {
+        Self { core: Arc::new(Core { services, observer, options }) }
+    }
+
+    /// Runs a definition from its first state to an end, as a standard execution.
+    ///
+    /// When `cancel` is cancelled, listing stops, running children are aborted, the results so far are written, and the
+    /// status is [`ExecutionStatus::Aborted`]. Never fails itself: whatever goes wrong is in the result.
+    pub async fn run(
+        &self,
+        definition: &Definition,
+        name: &str,
+        input: Value,
+        cancel: CancellationToken,
+    ) -> ExecutionResult {
+        let core = &self.core;
+        let machine_name = &core.options.state_machine_name;
+        let start = Timestamp::now();
+        let execution_arn = core.arn("execution", &format!("{machine_name}:{name}"));
+        let identity = Identity {
+            execution_id: execution_arn.clone(),
+            execution_name: name.to_owned(),
+            role: role(&core.options),
+            start_time: time::text(start),
+            input: Arc::new(input),
+            state_machine_id: core.arn("stateMachine", machine_name),
+            state_machine_name: machine_name.clone(),
+        };
+        core.observer.notice(Notice::ExecutionStarted { execution: &execution_arn });
+        // A child token, so that a timeout of this execution does not cancel what belongs to the caller.
+        let execution = Arc::new(Execution {
+            core: Arc::clone(core),
+            identity,
+            cancel: cancel.child_token(),
+            history: History::new(Some(STANDARD_EVENTS_MAX)),
+            top: true,
+            map_runs: Mutex::new(Vec::new()),
+        });
+        let ending = Ending::from(execution.run(&definition.machine, definition.machine.timeout).await);
+        core.observer.notice(Notice::ExecutionFinished { execution: &execution_arn, status: ending.status });
+        let map_runs = std::mem::take(&mut *execution.map_runs.lock().unwrap_or_else(PoisonError::into_inner));
+        let Ending { status, output, error, cause } = ending;
+        ExecutionResult { execution_arn, status, output, error, cause, start, stop: Timestamp::now(), map_runs }
+    }
+}
+
+/// The role that the context object names; nothing checks it here.
+pub(crate) fn role(options: &EngineOptions) -> String {
+    format!("arn:aws:iam::{}:role/{}", options.account, options.state_machine_name)
+}
+
+/// One execution, top or child.
+pub(crate) struct Execution {
+    pub(crate) core: Arc<Core>,
+    pub(crate) identity: Identity,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) history: History,
+    /// True for the execution that [`Engine::run`] made; only this one tells of its states.
+    pub(crate) top: bool,
+    pub(crate) map_runs: Mutex<Vec<MapRunSummary>>,
+}
+
+impl Execution {
+    /// Runs a machine on the execution's input, for at most `limit`.
+    pub(crate) async fn run(self: &Arc<Self>, machine: &StateMachine, limit: Option<Duration>) -> Result<Value, Stop> {
+        self.history.record(1)?;
+        if exceeds(&self.identity.input, PAYLOAD_BYTES_MAX) {
+            return Err(StateError::state_data_limit(format!(
+                "The input of the execution is larger than the maximum of {PAYLOAD_BYTES_MAX} bytes."
+            ))
+            .into());
+        }
+        let input = Value::clone(&self.identity.input);
+        let work = states::run(self, machine, input, None);
+        let Some(limit) = limit else { return work.await };
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            ended = &mut work => ended,
+            () = tokio::time::sleep(limit) => {
+                // Cancelled work comes to its end in order, so that results so far are written.
+                self.cancel.cancel();
+                match work.await {
+                    Err(Stop::Aborted) | Ok(_) => Err(Stop::TimedOut),
+                    Err(stop) => Err(stop),
+                }
+            }
+        }
+    }
+
+    /// Keeps what became of a Map Run and tells the observer.
+    pub(crate) fn map_run_finished(&self, summary: MapRunSummary) {
+        self.core.observer.notice(Notice::MapRunFinished { summary: &summary });
+        let mut map_runs = self.map_runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if map_runs.len() < MAP_RUNS_LISTED_MAX {
+            map_runs.push(summary);
+        }
+    }
+}
+
+/// The end of an execution in the words of the service.
+pub(crate) struct Ending {
+    pub(crate) status: ExecutionStatus,
+    pub(crate) output: Option<Value>,
+    pub(crate) error: Option<String>,
+    pub(crate) cause: Option<String>,
+}
+
+impl From<Result<Value, Stop>> for Ending {
+    fn from(ended: Result<Value, Stop>) -> Self {
+        let (status, output, error, cause) = match ended {
+            Ok(output) => (ExecutionStatus::Succeeded, Some(output), None, None),
+            Err(Stop::Failed(error)) => (ExecutionStatus::Failed, None, Some(error.name), error.cause),
+            // The service names no error for an execution that timed out as a whole.
+            Err(Stop::TimedOut) => (ExecutionStatus::TimedOut, None, None, None),
+            Err(Stop::Aborted) => (ExecutionStatus::Aborted, None, None, None),
+        };
+        Self { status, output, error: error.filter(|name| !name.is_empty()), cause }
+    }
+}

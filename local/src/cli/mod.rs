@@ -1,0 +1,137 @@
+//! The `mapmill` command: one file a subcommand.
+//!
+//! To add one: a file with `pub(super) struct Arguments` (derive `clap::Args`) and
+//! `pub(super) fn run(arguments, &Terminal) -> Result<Exit, CommandError>`, a variant of [`Command`], an arm in
+//! [`dispatch`]. Everything that is printed goes through [`Terminal`].
+//!
+//! Exit codes: 0 the work succeeded; 1 it failed; 2 the command line or the job file is wrong; 130 Ctrl-C.
+
+mod check;
+mod error;
+mod input;
+pub mod job_file;
+mod run;
+mod sample;
+mod schema;
+mod serve;
+pub mod signals;
+pub mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::{CommandError, Exit};
+pub use terminal::Terminal;
+
+/// Reshape millions of JSON and CSV objects in S3 with Step Functions and Lambda, or right here.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mapmill",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 success, 1 the work failed, 2 wrong command line or job file, 130 Ctrl-C.\n\
+                  `mapmill help COMMAND` shows an example for each command."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a job file and say what it would do
+    Check(check::Arguments),
+    /// Print the input for an execution of the state machine
+    Input(input::Arguments),
+    /// Run a job on this machine: its whole state machine over a folder of objects
+    Run(run::Arguments),
+    /// Make many distinct objects from the records of one file
+    Sample(sample::Arguments),
+    /// Print the JSON Schema of a file that Mapmill reads
+    Schema(schema::Arguments),
+    /// Serve a folder as an S3 bucket on this machine until Ctrl-C
+    Serve(serve::Arguments),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let terminal = Terminal::new();
+    // Help and wrong usage end here, with 0 and 2.
+    let cli = Cli::parse();
+    match dispatch(cli.command, &terminal) {
+        Ok(exit) => exit.code(),
+        Err(error) => {
+            terminal.error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(command: Command, terminal: &Terminal) -> Result<Exit, CommandError> {
+    match command {
+        Command::Check(arguments) => check::run(&arguments, terminal),
+        Command::Input(arguments) => input::run(&arguments, terminal),
+        Command::Run(arguments) => run::run(&arguments, terminal),
+        Command::Sample(arguments) => sample::run(arguments, terminal),
+        Command::Schema(arguments) => schema::run(&arguments, terminal),
+        Command::Serve(arguments) => serve::run(&arguments, terminal),
+    }
+}
+
+/// Runs `work` on a new Tokio runtime with a thread for every core.
+///
+/// # Errors
+/// [`CommandError::Failed`] when the system has no threads to give; otherwise what `work` returns.
+pub fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)?;
+    runtime.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
+            let help = subcommand.render_long_help().to_string();
+            assert!(help.contains("Example"), "{}: {help}", subcommand.get_name());
+        }
+    }
+
+    #[test]
+    fn command_lines_are_accepted_or_refused() {
+        let check = |line: &str, accepted: bool| {
+            let outcome = Cli::try_parse_from(std::iter::once("mapmill").chain(line.split_whitespace()));
+            assert_eq!(outcome.is_ok(), accepted, "{line}: {:?}", outcome.err().map(|error| error.to_string()));
+        };
+        check("check --job j.yaml", true);
+        check("check", false);
+        check("input --job j.yaml --max-items 10 --max-concurrency 2", true);
+        check("input --job j.yaml --max-items 0", false);
+        check("input --job j.yaml --max-concurrency 10001", false);
+        check("run --job j.yaml --data d --out o", true);
+        check("run --job j.yaml --data d --out o --max-items 5 --max-concurrency 2 --memory 128 --timeout 10", true);
+        check("run --job j.yaml --data d", false);
+        check("run --job j.yaml --data d --out o --memory 64", false);
+        check("schema job", true);
+        check("schema event", false);
+        check("serve --data d", true);
+        check("serve --data d --bucket raw --out o --out-bucket clean --port-s3 9000", true);
+        check("serve --data d --out-bucket clean", false);
+        check("serve --data d --port-s3 70000", false);
+        check("sample --from a.csv --objects 10 --size 200KB --seed 1 --out o", true);
+        check("sample --from a.csv --objects 10 --size 1MiB --seed 1 --out o --compression zstd --force", true);
+        check("sample --from a.csv --objects 10 --size huge --seed 1 --out o", false);
+        check("sample --from a.csv --objects 0 --size 1KB --seed 1 --out o", false);
+        check("sample --from a.csv --objects 10 --size 1KB --seed 1 --out o --delimiter ;", true);
+        check("sample --from a.csv --objects 10 --size 1KB --seed 1 --out o --delimiter ;;", false);
+        check("run-away", false);
+    }
+}

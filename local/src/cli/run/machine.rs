@@ -1,0 +1,92 @@
+//! The state machine of a run, and the functions that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::CommandError;
+use crate::asl::{DEFINITION_BYTES_MAX, Definition, substitute};
+use crate::bounded_file;
+
+/// The state machine used when the user names none; the one that is deployed.
+const SIMPLE: &str = include_str!("../../../../statemachine/simple.asl.json");
+
+/// Tokens of this form stand for the ARN of a function: `${TransformFunctionArn}` for the program `transform`.
+const SUFFIX: &str = "FunctionArn";
+
+/// A definition before its functions are known.
+pub(super) struct Machine {
+    /// Name of the state machine: that of its file without `.asl.json`.
+    pub(super) name: String,
+    text: String,
+    /// Token to function name.
+    tokens: BTreeMap<String, String>,
+}
+
+impl Machine {
+    /// Reads a definition file, or takes the built-in one.
+    pub(super) fn load(path: Option<&Path>) -> Result<Self, CommandError> {
+        let Some(path) = path else { return Ok(Self::of_text("simple", SIMPLE.to_owned())) };
+        let bytes = bounded_file::read(path, DEFINITION_BYTES_MAX as u64).map_err(CommandError::usage)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| CommandError::usage(format!("{} is not UTF-8", path.display())))?;
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let stem = file.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("machine");
+        let name: String = stem.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+        Ok(Self::of_text(&name, text))
+    }
+
+    fn of_text(name: &str, text: String) -> Self {
+        let mut tokens = BTreeMap::new();
+        let found = text.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(token, _)| token));
+        for token in found {
+            if let Some(function) = token.strip_suffix(SUFFIX).filter(|function| !function.is_empty()) {
+                tokens.insert(token.to_owned(), kebab_case(function));
+            }
+        }
+        Self { name: name.to_owned(), text, tokens }
+    }
+
+    /// The functions that the definition names.
+    pub(super) fn functions(&self) -> BTreeSet<&str> {
+        self.tokens.values().map(String::as_str).collect()
+    }
+
+    /// The definition with the functions' ARNs filled in.
+    pub(super) fn definition(&self, arn: impl Fn(&str) -> String) -> Result<Definition, CommandError> {
+        let values = self.tokens.iter().map(|(token, function)| (token.clone(), arn(function))).collect();
+        let text = substitute(&self.text, &values).map_err(CommandError::usage)?;
+        Definition::parse(&text).map_err(CommandError::usage)
+    }
+}
+
+/// `MyTransform` as `my-transform`, the way programs are named.
+fn kebab_case(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_follow_from_the_tokens() {
+        let text = r#"{"a": "${TransformFunctionArn}", "b": "${MyOwnWorkerFunctionArn} ${TransformFunctionArn}"}"#;
+        let machine = Machine::of_text("x", text.to_owned());
+        assert_eq!(machine.functions().into_iter().collect::<Vec<_>>(), ["my-own-worker", "transform"]);
+    }
+
+    #[test]
+    fn the_built_in_state_machine_is_accepted() {
+        let machine = Machine::load(None).unwrap();
+        assert_eq!(machine.functions().into_iter().collect::<Vec<_>>(), ["transform"]);
+        let arn = |function: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
+        machine.definition(arn).unwrap();
+    }
+}

@@ -1,0 +1,259 @@
+//! `mapmill run`: a job through its whole state machine on this machine.
+//!
+//! The data folder becomes the source bucket of an embedded S3, the output folder its output bucket, and the functions of
+//! the state machine become processes that a Lambda host invokes over the Runtime API. The engine then runs the state
+//! machine as Step Functions would. Everything that was started ends with the command, also on Ctrl-C.
+
+mod machine;
+mod progress;
+mod services;
+mod summary;
+mod tally;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::job_file::{self, Batching, MAX_CONCURRENCY};
+use super::serve::{self, tell_unmapped};
+use super::signals::StopSignals;
+use super::{CommandError, Exit, Terminal, block_on};
+use crate::asl::{Engine, EngineOptions, ExecutionResult, ExecutionStatus};
+use crate::lambda_host::{ENVIRONMENTS_MAX, FunctionConfig, HostOptions, LambdaHost, LogFile};
+use crate::s3::{ListRequest, ObjectStore, REGION, S3Server, StoreOptions};
+use job::Job;
+use machine::Machine;
+use progress::Watcher;
+use services::LocalServices;
+use summary::{Places, Summary};
+
+/// Batches per parallel invocation, when the user does not say how large batches are: enough for an even end.
+const BATCHES_PER_SLOT: u64 = 4;
+
+/// The largest batch that is chosen here.
+const LARGEST_CHOSEN_BATCH: u64 = 1_000;
+
+/// Runs a job on this machine: the same state machine and the same function programs as in the cloud, with an embedded
+/// S3 in place of the buckets. No AWS account, no network.
+///
+/// DIR of --data is the source bucket: the file DIR/a/b.csv is the object a/b.csv. What the functions write to the output
+/// bucket becomes files in DIR of --out.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  mapmill run --job examples/jobs/weather.yaml --data examples/data --out out\n\n\
+                  Exit code 0 only when the state machine succeeded and no object failed or was left unprocessed."
+)]
+pub(super) struct Arguments {
+    /// The job file, YAML or JSON
+    #[arg(long, value_name = "FILE")]
+    job: PathBuf,
+
+    /// The folder whose files are the objects of the source bucket
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+
+    /// The folder in which the objects of the output bucket become files
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// The state machine, in Amazon States Language; without it the built-in `simple`
+    #[arg(long, value_name = "FILE")]
+    state_machine: Option<PathBuf>,
+
+    /// The folder of the function programs; without it the folder of this program
+    #[arg(long, value_name = "DIR")]
+    functions: Option<PathBuf>,
+
+    /// Name of the run, which is in the names of its ledger and results; without it the job's name and the time
+    #[arg(long, value_name = "NAME")]
+    run_id: Option<String>,
+
+    /// The most objects of a batch; without it as many as give every slot four batches, at most 1,000
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
+    max_items: Option<u32>,
+
+    /// The most batches at a time; without it as many as there are cores
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(MAX_CONCURRENCY)))]
+    max_concurrency: Option<u32>,
+
+    /// The share of objects in failed batches, in percent, that the state machine tolerates
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = value_parser!(u8).range(0..=100))]
+    tolerated_failures: u8,
+
+    /// Memory that functions are told they have, in MB
+    #[arg(long, value_name = "MB", default_value_t = 512, value_parser = value_parser!(u32).range(128..=10_240))]
+    memory: u32,
+
+    /// Longest time of one invocation in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 270, value_parser = value_parser!(u32).range(1..=900))]
+    timeout: u32,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
+    let job = job_file::read(&arguments.job).map_err(CommandError::usage)?;
+    let machine = Machine::load(arguments.state_machine.as_deref())?;
+    let run_id = match &arguments.run_id {
+        Some(name) => checked_run_id(name)?,
+        None => format!("{}-{}", job.name.as_str(), Timestamp::now().strftime("%Y%m%dT%H%M%SZ")),
+    };
+    block_on(run_job(arguments, &job, &machine, &run_id, terminal))
+}
+
+/// A run id becomes the name of an execution and part of keys.
+fn checked_run_id(name: &str) -> Result<String, CommandError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let fits = (1..=80).contains(&name.len()) && name.bytes().all(allowed) && name.bytes().any(|byte| byte != b'.');
+    let message = "--run-id: expected 1 to 80 letters, digits, `-`, `_` or `.`";
+    if fits { Ok(name.to_owned()) } else { Err(CommandError::usage(message)) }
+}
+
+async fn run_job(
+    arguments: &Arguments,
+    job: &Job,
+    machine: &Machine,
+    run_id: &str,
+    terminal: &Terminal,
+) -> Result<Exit, CommandError> {
+    let mut signals = StopSignals::listen()?;
+    let store = Arc::new(ObjectStore::new(StoreOptions::default()).map_err(CommandError::failed)?);
+    let (source, output) = (job.source.bucket.as_str(), job.output.bucket.as_str());
+    let report = store.mount(source, &arguments.data).map_err(serve::classify)?;
+    serve::warn_of_skipped(&report, terminal);
+    store.materialise(output, &arguments.out).map_err(serve::classify)?;
+    let objects = count_objects(&store, source, job.source.prefix.as_str())?;
+    if objects == 0 {
+        let message = "no file below --data has a key that begins with source.prefix; nothing will be processed";
+        terminal.warning(format!("{message} (source.prefix is {:?})", job.source.prefix.as_str()));
+    }
+
+    let log_path = arguments.out.join(".mapmill").join(format!("{run_id}.log"));
+    let log = Arc::new(LogFile::create(&log_path).map_err(CommandError::failed)?);
+    let server = S3Server::start(Arc::clone(&store), 0).await.map_err(CommandError::failed)?;
+    let host = Arc::new(LambdaHost::new(HostOptions { region: REGION.to_owned(), logs: log, ..HostOptions::default() }));
+    let concurrency = arguments.max_concurrency.unwrap_or_else(cores);
+    register_functions(arguments, job, machine, &server, &host, concurrency)?;
+    let definition = machine.definition(|function| host.function_arn(function))?;
+
+    let chosen = objects.div_ceil(u64::from(concurrency) * BATCHES_PER_SLOT).clamp(1, LARGEST_CHOSEN_BATCH);
+    let max_items = arguments.max_items.unwrap_or_else(|| u32::try_from(chosen).unwrap_or(u32::MAX));
+    let batch = Batching { max_items, max_concurrency: concurrency, tolerated_failures: arguments.tolerated_failures };
+    let input = job_file::execution_input(job, batch).map_err(CommandError::usage)?;
+
+    terminal.note(format!(
+        "run {run_id}: {objects} objects of s3://{source}/{} in batches of {max_items}, {concurrency} at a time",
+        job.source.prefix.as_str()
+    ));
+    let watcher = Arc::new(Watcher::new(terminal, objects));
+    let services = Arc::new(LocalServices::new(Arc::clone(&store), Arc::clone(&host)));
+    let options = EngineOptions { state_machine_name: machine.name.clone(), ..EngineOptions::default() };
+    let engine = Engine::new(services.clone(), options, watcher.clone());
+    let (result, interrupted) = execute(&engine, &definition, run_id, input, &mut signals, terminal).await;
+    host.shutdown().await;
+    watcher.finish();
+
+    let places = Places::new(job, run_id, &arguments.out, log_path);
+    let summary = Summary::new(&result, watcher.tally(), services.invocations(), arguments.memory, places);
+    let stored = summary.store(&store, job, run_id).await;
+    server.shutdown().await;
+    summary.show(terminal);
+    tell_unmapped(&store, output, terminal);
+    stored?;
+    Ok(match (interrupted, summary.is_success()) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Success,
+        (false, false) => Exit::Failure,
+    })
+}
+
+/// Runs the state machine; a signal stops it in order.
+async fn execute(
+    engine: &Engine,
+    definition: &crate::asl::Definition,
+    run_id: &str,
+    input: Value,
+    signals: &mut StopSignals,
+    terminal: &Terminal,
+) -> (ExecutionResult, bool) {
+    let cancel = CancellationToken::new();
+    let work = engine.run(definition, run_id, input, cancel.clone());
+    tokio::pin!(work);
+    let mut interrupted = false;
+    loop {
+        tokio::select! {
+            result = &mut work => {
+                // A run that ended before the signal reached it has ended as it did.
+                let was_stopped = interrupted && result.status == ExecutionStatus::Aborted;
+                return (result, was_stopped);
+            }
+            _ = signals.stopped(), if !interrupted => {
+                interrupted = true;
+                terminal.note("stopping: batches in flight are given up, what is written stays");
+                cancel.cancel();
+            }
+        }
+    }
+}
+
+fn register_functions(
+    arguments: &Arguments,
+    job: &Job,
+    machine: &Machine,
+    server: &S3Server,
+    host: &LambdaHost,
+    concurrency: u32,
+) -> Result<(), CommandError> {
+    let folder = match &arguments.functions {
+        Some(folder) => folder.clone(),
+        None => std::env::current_exe()
+            .ok()
+            .and_then(|program| program.parent().map(std::path::Path::to_path_buf))
+            .ok_or_else(|| CommandError::usage("the folder of this program is not known; use --functions DIR"))?,
+    };
+    let place = |bucket: &str, prefix: &str| format!("{bucket}/{prefix}");
+    let mut environment: std::collections::BTreeMap<String, String> =
+        server.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    environment.insert("MAPMILL_READ".to_owned(), place(job.source.bucket.as_str(), job.source.prefix.as_str()));
+    environment.insert("MAPMILL_WRITE".to_owned(), place(job.output.bucket.as_str(), job.output.prefix.as_str()));
+    for function in machine.functions() {
+        let config = FunctionConfig {
+            name: function.to_owned(),
+            command: folder.join(function),
+            arguments: Vec::new(),
+            memory_mb: arguments.memory,
+            timeout: Duration::from_secs(u64::from(arguments.timeout)),
+            environment: environment.clone(),
+            max_environments: Some(environments(arguments, concurrency)),
+        };
+        host.register(config).map_err(CommandError::usage)?;
+    }
+    Ok(())
+}
+
+/// Environments of a function: one for every batch at a time, if the user said how many, else one for every core.
+fn environments(arguments: &Arguments, concurrency: u32) -> usize {
+    let wanted = arguments.max_concurrency.map_or_else(cores, |_| concurrency);
+    usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, ENVIRONMENTS_MAX)
+}
+
+/// Objects under a prefix; the listing is in memory.
+fn count_objects(store: &ObjectStore, bucket: &str, prefix: &str) -> Result<u64, CommandError> {
+    let mut request = ListRequest { prefix: prefix.to_owned(), ..ListRequest::default() };
+    let mut objects = 0;
+    loop {
+        let page = store.list(bucket, &request).map_err(CommandError::failed)?;
+        objects += page.objects.len() as u64;
+        match page.continuation {
+            Some(continuation) => request.continuation = Some(continuation),
+            None => return Ok(objects),
+        }
+    }
+}
+
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}

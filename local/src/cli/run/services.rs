@@ -1,0 +1,82 @@
+//! What the engine reaches: the embedded S3 and the Lambda host.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::lambda_host::LambdaHost;
+use crate::s3::{self, Attributes, ObjectStore, WriteCondition};
+use crate::services::{
+    LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ServiceError, Services, TaskFailure,
+};
+
+/// How the invocations of a run went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Invocations {
+    /// All of them, retries included.
+    pub(super) count: u64,
+    /// Those that failed.
+    pub(super) failed: u64,
+    /// Those that had to start an environment.
+    pub(super) cold: u64,
+    /// The largest resident memory of a function process, in bytes.
+    pub(super) peak_memory_bytes: u64,
+}
+
+/// The services of a local run.
+pub(super) struct LocalServices {
+    store: Arc<ObjectStore>,
+    host: Arc<LambdaHost>,
+    invocations: Mutex<Invocations>,
+}
+
+impl LocalServices {
+    pub(super) fn new(store: Arc<ObjectStore>, host: Arc<LambdaHost>) -> Self {
+        Self { store, host, invocations: Mutex::default() }
+    }
+
+    pub(super) fn invocations(&self) -> Invocations {
+        *self.invocations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Services for LocalServices {
+    async fn invoke_lambda(&self, request: LambdaRequest<'_>) -> Result<LambdaAnswer, TaskFailure> {
+        let outcome = self.host.invoke(request.function, request.payload).await?;
+        {
+            let mut invocations = self.invocations.lock().unwrap_or_else(PoisonError::into_inner);
+            invocations.count += 1;
+            invocations.failed += u64::from(outcome.result.is_err());
+            invocations.cold += u64::from(outcome.cold_start());
+            let peak = outcome.peak_memory_bytes.unwrap_or_default();
+            invocations.peak_memory_bytes = invocations.peak_memory_bytes.max(peak);
+        }
+        outcome.into_answer()
+    }
+
+    async fn list_objects(&self, request: ListRequest<'_>) -> Result<ListPage, ServiceError> {
+        let wanted = s3::ListRequest {
+            prefix: request.prefix.to_owned(),
+            continuation: request.continuation.map(str::to_owned),
+            max_entries: usize::try_from(request.max_keys).ok(),
+            ..s3::ListRequest::default()
+        };
+        let page = self.store.list(request.bucket, &wanted).map_err(|error| ServiceError::new(error.to_string()))?;
+        let objects = page.objects.into_iter().map(|object| ObjectSummary {
+            key: object.key,
+            etag: format!("\"{}\"", object.tag),
+            size: object.size,
+            last_modified: object.modified.duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64()),
+            storage_class: "STANDARD".to_owned(),
+        });
+        Ok(ListPage { objects: objects.collect(), next: page.continuation })
+    }
+
+    async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), ServiceError> {
+        let put = self.store.put(bucket, key, &body, Attributes::default(), WriteCondition::default()).await;
+        put.map(|_| ()).map_err(|error| ServiceError::new(error.to_string()))
+    }
+}

@@ -1,0 +1,249 @@
+//! Runs real function binaries as Lambda does: over the Runtime API.
+//!
+//! ```text
+//! invoke ──► pool (per function) ──► environment ──► listener 127.0.0.1:PORT ◄── the function's process
+//!              first come, first       one process      next / response / error / init error
+//!              served                  + one listener
+//! ```
+//!
+//! Each execution environment is a process with a listener of its own, because `AWS_LAMBDA_RUNTIME_API` is an address
+//! without a path for some runtimes. A pool starts environments when they are needed, up to the function's maximum, and
+//! keeps them for later invocations. When all are busy an invocation waits its turn; the real service would answer
+//! `Lambda.TooManyRequestsException` instead, which would only make local runs slower. Between invocations a process is
+//! not frozen, and its memory is measured but not limited.
+//!
+//! A host never leaves a process behind: shutting down, dropping the host and ending `mapmill` all end its processes.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+mod environment;
+mod logs;
+mod outcome;
+mod pool;
+mod process;
+mod runtime_api;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+pub use logs::{LINE_BYTES_MAX, LogFile, LogLine, LogSink, NoLogs, OutputStream};
+pub use outcome::{FunctionError, InvokeOutcome};
+
+/// Largest event and largest answer of a synchronous invocation, in bytes, as in the service.
+pub const PAYLOAD_BYTES_MAX: usize = 6 * 1_024 * 1_024;
+/// Longest timeout of a function, as in the service.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(900);
+/// Least and most memory of a function in MB, as in the service.
+pub const MEMORY_MB_RANGE: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// Most environments of one function.
+pub const ENVIRONMENTS_MAX: usize = 1_000;
+
+/// Settings of a host.
+#[derive(Clone)]
+pub struct HostOptions {
+    /// Region that functions see and that stands in their ARNs.
+    pub region: String,
+    /// Account number in ARNs.
+    pub account: String,
+    /// Longest time from the start of a process to its first request for an invocation; the service allows 10 s.
+    pub init_timeout: Duration,
+    /// Where the output of the functions goes.
+    pub logs: Arc<dyn LogSink>,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
+            init_timeout: Duration::from_secs(10),
+            logs: Arc::new(NoLogs),
+        }
+    }
+}
+
+/// A function.
+#[derive(Debug, Clone)]
+pub struct FunctionConfig {
+    /// Name, 1 to 64 letters, digits, `-` and `_`.
+    pub name: String,
+    /// The program to start.
+    pub command: PathBuf,
+    /// Its arguments; a Lambda bootstrap takes none.
+    pub arguments: Vec<OsString>,
+    /// Memory that the function is told it has, in MB. Not enforced.
+    pub memory_mb: u32,
+    /// Longest time of one invocation, 1 ms to [`TIMEOUT_MAX`].
+    pub timeout: Duration,
+    /// Variables of the function's own, besides those that Lambda sets; they win over those.
+    pub environment: BTreeMap<String, String>,
+    /// Most environments at a time, 1 to [`ENVIRONMENTS_MAX`]; `None`: as many as there are cores.
+    pub max_environments: Option<usize>,
+}
+
+/// Why the host could not even try.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// A setting is out of its range.
+    #[error("function \"{function}\": {setting} is {found}, expected {expected}")]
+    InvalidSetting {
+        /// Name of the function.
+        function: String,
+        /// What is wrong.
+        setting: &'static str,
+        /// What was given.
+        found: String,
+        /// What is allowed.
+        expected: String,
+    },
+    /// The program does not exist or is no file.
+    #[error("function \"{function}\": the program {} {problem}; build it first or name another one", .path.display())]
+    MissingCommand {
+        /// Name of the function.
+        function: String,
+        /// Path of the program.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A function of this name is there already.
+    #[error("function \"{0}\" is registered already")]
+    AlreadyRegistered(String),
+    /// There is no such function.
+    #[error("function \"{function}\" is not registered; registered: {known}")]
+    UnknownFunction {
+        /// What was asked for.
+        function: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The event is too large.
+    #[error("the event has {bytes} bytes, the limit is {PAYLOAD_BYTES_MAX}")]
+    EventTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The host is shutting down.
+    #[error("the function host is shut down")]
+    ShutDown,
+}
+
+/// Hosts functions.
+pub struct LambdaHost {
+    options: Arc<HostOptions>,
+    functions: RwLock<BTreeMap<String, Arc<pool::Pool>>>,
+    stop: CancellationToken,
+}
+
+impl LambdaHost {
+    /// A host without functions. Invocations need a tokio runtime with IO and time.
+    pub fn new(options: HostOptions) -> Self {
+        Self { options: Arc::new(options), functions: RwLock::new(BTreeMap::new()), stop: CancellationToken::new() }
+    }
+
+    /// Adds a function. No process is started before its first invocation.
+    ///
+    /// # Errors
+    /// When a setting is out of range, the program does not exist, or the name is taken.
+    pub fn register(&self, config: FunctionConfig) -> Result<(), HostError> {
+        check(&config)?;
+        let name = config.name.clone();
+        let mut functions = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        if functions.contains_key(&name) {
+            return Err(HostError::AlreadyRegistered(name));
+        }
+        let pool = pool::Pool::new(config, Arc::clone(&self.options), self.stop.clone());
+        functions.insert(name, Arc::new(pool));
+        Ok(())
+    }
+
+    /// The ARN of a function of this name.
+    pub fn function_arn(&self, name: &str) -> String {
+        format!("arn:aws:lambda:{}:{}:function:{name}", self.options.region, self.options.account)
+    }
+
+    /// Invokes a function by name or ARN and waits for its answer.
+    ///
+    /// Dropping the future gives up a place in the queue; an invocation that has begun goes on and its answer is lost.
+    ///
+    /// # Errors
+    /// When the invocation could not begin. A function that fails is no error but an outcome.
+    pub async fn invoke(&self, function: &str, event: Bytes) -> Result<InvokeOutcome, HostError> {
+        if event.len() > PAYLOAD_BYTES_MAX {
+            return Err(HostError::EventTooLarge { bytes: event.len() });
+        }
+        let pool = self.pool(function)?;
+        pool.invoke(event).await
+    }
+
+    /// Ends all processes and waits until they are gone. Invocations that wait or run end with an error.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        let pools: Vec<_> =
+            self.functions.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        for pool in pools {
+            pool.shut_down().await;
+        }
+    }
+
+    fn pool(&self, function: &str) -> Result<Arc<pool::Pool>, HostError> {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        functions.get(bare_name(function)).map(Arc::clone).ok_or_else(|| HostError::UnknownFunction {
+            function: function.to_owned(),
+            known: functions.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl Drop for LambdaHost {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The name in `name`, `name:version` or an ARN with or without a version.
+fn bare_name(function: &str) -> &str {
+    let parts: Vec<_> = function.split(':').collect();
+    match parts.as_slice() {
+        ["arn", _, "lambda", _, _, "function", name, ..] => name,
+        [name, ..] => name,
+        [] => function,
+    }
+}
+
+fn check(config: &FunctionConfig) -> Result<(), HostError> {
+    let invalid = |setting, found: String, expected: String| {
+        Err(HostError::InvalidSetting { function: config.name.clone(), setting, found, expected })
+    };
+    let name_fits = (1..=64).contains(&config.name.len())
+        && config.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !name_fits {
+        return invalid("the name", format!("\"{}\"", config.name), "1 to 64 letters, digits, - and _".to_owned());
+    }
+    if !MEMORY_MB_RANGE.contains(&config.memory_mb) {
+        let (least, most) = (MEMORY_MB_RANGE.start(), MEMORY_MB_RANGE.end());
+        return invalid("the memory", format!("{} MB", config.memory_mb), format!("{least} to {most} MB"));
+    }
+    if config.timeout < Duration::from_millis(1) || config.timeout > TIMEOUT_MAX {
+        return invalid("the timeout", format!("{:?}", config.timeout), format!("1 ms to {TIMEOUT_MAX:?}"));
+    }
+    if let Some(environments) = config.max_environments
+        && !(1..=ENVIRONMENTS_MAX).contains(&environments)
+    {
+        return invalid("the number of environments", environments.to_string(), format!("1 to {ENVIRONMENTS_MAX}"));
+    }
+    let problem = match std::fs::metadata(&config.command) {
+        Ok(metadata) if metadata.is_file() => return Ok(()),
+        Ok(_) => "is not a file".to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+        Err(error) => format!("cannot be looked at ({error})"),
+    };
+    Err(HostError::MissingCommand { function: config.name.clone(), path: config.command.clone(), problem })
+}

@@ -1,0 +1,113 @@
+//! The port between the engine and the outside world.
+//!
+//! The engine knows how a state machine moves. What a state machine touches (functions, buckets) it reaches only through
+//! [`Services`]. `mapmill run` gives it the Lambda host and the embedded S3; the tests give it a fake that lies beside
+//! this file. Every method may be called from many tasks at once.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+/// Most keys that one listing page may hold, as in S3.
+pub const LIST_PAGE_MAX: u32 = 1_000;
+
+/// What the engine asks of the outside world.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// Runs a function to its end and returns its answer.
+    ///
+    /// A function that fails, crashes, times out or does not exist is a [`TaskFailure`] whose `error` is the name that
+    /// `ErrorEquals` matches. The future may be dropped at any time (a task timeout does so); the function itself may
+    /// then go on, as it does on AWS.
+    async fn invoke_lambda(&self, request: LambdaRequest<'_>) -> Result<LambdaAnswer, TaskFailure>;
+
+    /// Returns one page of the objects under a prefix, in key order.
+    async fn list_objects(&self, request: ListRequest<'_>) -> Result<ListPage, ServiceError>;
+
+    /// Stores an object under a key, replacing what was there. It becomes visible whole or not at all.
+    async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), ServiceError>;
+}
+
+/// One call of a function.
+#[derive(Debug, Clone)]
+pub struct LambdaRequest<'a> {
+    /// Function name or ARN, with or without a version, as the state machine names it.
+    pub function: &'a str,
+    /// The event, as JSON text.
+    pub payload: Bytes,
+}
+
+/// What a function that did not fail has answered.
+#[derive(Debug, Clone)]
+pub struct LambdaAnswer {
+    /// The answer as the function sent it; usually JSON, but the engine checks.
+    pub payload: Bytes,
+    /// The version that ran, `$LATEST` for unpublished functions.
+    pub executed_version: String,
+    /// Id of this invocation.
+    pub request_id: String,
+}
+
+/// A failed task, in the words a state machine sees.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}: {cause}")]
+pub struct TaskFailure {
+    /// Error name, matched by `Retry` and `Catch`.
+    pub error: String,
+    /// Explanation; for a failing function its error JSON as text.
+    pub cause: String,
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone)]
+pub struct ListRequest<'a> {
+    /// Bucket to list.
+    pub bucket: &'a str,
+    /// Only keys that start with this; empty for all.
+    pub prefix: &'a str,
+    /// `next` of the page before, `None` for the first page.
+    pub continuation: Option<&'a str>,
+    /// Most keys to return, 1 to [`LIST_PAGE_MAX`].
+    pub max_keys: u32,
+}
+
+/// A page of objects.
+#[derive(Debug, Clone, Default)]
+pub struct ListPage {
+    /// Objects in key order.
+    pub objects: Vec<ObjectSummary>,
+    /// Token of the next page; `None` when this is the last one.
+    pub next: Option<String>,
+}
+
+/// What a listing says of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectSummary {
+    /// The whole key.
+    pub key: String,
+    /// Entity tag with its inner quotes, as S3 sends it.
+    pub etag: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Seconds since 1970 with fraction.
+    pub last_modified: f64,
+    /// For instance `STANDARD`.
+    pub storage_class: String,
+}
+
+/// A storage call that failed; the message names what was asked and what was found, never contents.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ServiceError {
+    /// What went wrong.
+    pub message: String,
+}
+
+impl ServiceError {
+    /// A failure with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
