@@ -27,13 +27,12 @@ run: ## Runs a job on this machine: the whole state machine over DATA, output in
 	@$(PROGRAMS)/mapmill run --job $(JOB) --data $(DATA) --out $(OUT)
 
 test: ## Runs all tests: units, properties, end to end, peak memory
-	$(CARGO) build --package local --package transform --bins
 	$(CARGO) test --workspace --no-fail-fast
 
 check: ## Checks format, lints, dependency arrows, file sizes and, where cargo-deny is installed, licences
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) test --quiet --package tests --test architecture
+	$(CARGO) test --quiet --workspace --test architecture
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; \
 	else echo 'cargo-deny is not installed (cargo install cargo-deny --locked); licences were not checked'; fi
 

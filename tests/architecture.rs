@@ -41,9 +41,11 @@ fn rooms(metadata: &Value) -> BTreeMap<String, Vec<(String, bool)>> {
     let packages = metadata["packages"].as_array().unwrap();
     let ours = packages.iter().filter(|package| package["source"].is_null());
     ours.map(|package| {
-        let dependencies = package["dependencies"].as_array().unwrap().iter().map(|dependency| {
-            (dependency["name"].as_str().unwrap().to_owned(), dependency["kind"] == "dev")
-        });
+        let dependencies = package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|dependency| (dependency["name"].as_str().unwrap().to_owned(), dependency["kind"] == "dev"));
         (package["name"].as_str().unwrap().to_owned(), dependencies.collect())
     })
     .collect()
@@ -52,10 +54,8 @@ fn rooms(metadata: &Value) -> BTreeMap<String, Vec<(String, bool)>> {
 /// Everything that a room pulls in when it is built for use, not for its tests.
 fn closure(metadata: &Value, room: &str) -> BTreeSet<String> {
     let packages = metadata["packages"].as_array().unwrap();
-    let names: BTreeMap<&str, &str> = packages
-        .iter()
-        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
-        .collect();
+    let names: BTreeMap<&str, &str> =
+        packages.iter().map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap())).collect();
     let nodes: BTreeMap<&str, &Value> = metadata["resolve"]["nodes"]
         .as_array()
         .unwrap()
@@ -82,7 +82,9 @@ fn rooms_use_only_the_rooms_below_them() {
     let rooms = rooms(&metadata());
     let known: BTreeMap<&str, &[&str]> = ARROWS.into_iter().collect();
     for (room, dependencies) in &rooms {
-        let allowed = known.get(room.as_str()).unwrap_or_else(|| panic!("room {room} is not in ARROWS; draw it there and in ARCHITECTURE.md"));
+        let allowed = known
+            .get(room.as_str())
+            .unwrap_or_else(|| panic!("room {room} is not in ARROWS; draw it there and in ARCHITECTURE.md"));
         for (dependency, is_for_tests) in dependencies {
             let points_back = rooms.contains_key(dependency) && !allowed.contains(&dependency.as_str());
             assert!(!points_back, "{room} must not use {dependency} (for tests only: {is_for_tests})");
@@ -104,7 +106,8 @@ fn the_core_knows_no_runtime_no_aws_and_no_logging() {
 
 #[test]
 fn outside_services_have_one_door_each() {
-    let doors = [("aws-sdk-s3", "s3-store"), ("aws-config", "s3-store"), ("lambda_runtime", "lambda-shell"), ("s3s", "local")];
+    let doors =
+        [("aws-sdk-s3", "s3-store"), ("aws-config", "s3-store"), ("lambda_runtime", "lambda-shell"), ("s3s", "local")];
     for (room, dependencies) in rooms(&metadata()) {
         for (dependency, _) in dependencies {
             for (outside, door) in doors {
