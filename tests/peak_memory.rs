@@ -12,6 +12,11 @@ const GIBIBYTE: u64 = 1 << 30;
 /// Most resident memory of the function process.
 const MOST_MEMORY: u64 = 96 << 20;
 
+#[expect(clippy::print_stdout, reason = "the figure is what a reader of the test's output looks for")]
+fn tell(name: &str, records: u64, peak: u64) {
+    println!("{name}: {records} records, peak {} MiB", peak >> 20);
+}
+
 /// Sends `header` and then `GIBIBYTE` bytes of records through the function and expects all of them back in the counts.
 fn check(name: &str, header: &str, record: impl Fn(u64) -> String, job_part: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -40,7 +45,7 @@ fn check(name: &str, header: &str, record: impl Fn(u64) -> String, job_part: &st
     assert_eq!(run.summary["records"]["written"], records, "{shown}");
     assert!(run.summary["bytes"]["written"].as_u64().unwrap() > GIBIBYTE / 2, "{shown}");
     let peak = run.summary["invocations"]["peak_memory_bytes"].as_u64().unwrap();
-    println!("{name}: {records} records, peak {} MiB", peak >> 20);
+    tell(name, records, peak);
     assert!(peak > 0 && peak < MOST_MEMORY, "{} MiB resident, at most {} MiB: {shown}", peak >> 20, MOST_MEMORY >> 20);
 }
 

@@ -27,11 +27,12 @@ impl Machine {
     pub(super) fn load(path: Option<&Path>) -> Result<Self, CommandError> {
         let Some(path) = path else { return Ok(Self::of_text("simple", SIMPLE.to_owned())) };
         let bytes = bounded_file::read(path, DEFINITION_BYTES_MAX as u64).map_err(CommandError::usage)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| CommandError::usage(format!("{} is not UTF-8", path.display())))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| CommandError::usage(format!("{} is not UTF-8", path.display())))?;
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let stem = file.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("machine");
-        let name: String = stem.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+        let name: String =
+            stem.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
         Ok(Self::of_text(&name, text))
     }
 

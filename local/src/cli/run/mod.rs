@@ -44,10 +44,8 @@ const LARGEST_CHOSEN_BATCH: u64 = 1_000;
 /// DIR of --data is the source bucket: the file DIR/a/b.csv is the object a/b.csv. What the functions write to the output
 /// bucket becomes files in DIR of --out.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  mapmill run --job examples/jobs/weather.yaml --data examples/data --out out\n\n\
-                  Exit code 0 only when the state machine succeeded and no object failed or was left unprocessed."
-)]
+#[command(after_help = "Example:\n  mapmill run --job examples/jobs/weather.yaml --data examples/data --out out\n\n\
+                  Exit code 0 only when the state machine succeeded and no object failed or was left unprocessed.")]
 pub(super) struct Arguments {
     /// The job file, YAML or JSON
     #[arg(long, value_name = "FILE")]
@@ -134,7 +132,8 @@ async fn run_job(
     let log_path = arguments.out.join(".mapmill").join(format!("{run_id}.log"));
     let log = Arc::new(LogFile::create(&log_path).map_err(CommandError::failed)?);
     let server = S3Server::start(Arc::clone(&store), 0).await.map_err(CommandError::failed)?;
-    let host = Arc::new(LambdaHost::new(HostOptions { region: REGION.to_owned(), logs: log, ..HostOptions::default() }));
+    let host =
+        Arc::new(LambdaHost::new(HostOptions { region: REGION.to_owned(), logs: log, ..HostOptions::default() }));
     let concurrency = arguments.max_concurrency.unwrap_or_else(cores);
     register_functions(arguments, job, machine, &server, &host, concurrency)?;
     let definition = machine.definition(|function| host.function_arn(function))?;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::tally::Tally;
 use super::Terminal;
+use super::tally::Tally;
 use crate::asl::ExecutionStatus;
 use crate::cli::terminal::{human_bytes, human_count};
 use crate::observer::{Notice, Observer};

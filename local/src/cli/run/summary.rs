@@ -74,9 +74,11 @@ impl Summary {
 
     fn to_json(&self, run_id: &str) -> Value {
         let Tally { items, records, bytes, .. } = &self.tally;
-        let failures = self.tally.failures.iter().map(|[key, code, message]| {
-            json!({"key": key, "code": code, "message": message})
-        });
+        let failures = self
+            .tally
+            .failures
+            .iter()
+            .map(|[key, code, message]| json!({"key": key, "code": code, "message": message}));
         let batch_failures =
             self.tally.batch_failures.iter().map(|[error, cause]| json!({"error": error, "cause": cause}));
         json!({
@@ -119,32 +121,49 @@ impl Summary {
         terminal.line(format!("{verdict} in {:.1} s", self.seconds));
         terminal.line("");
         let count = human_count;
-        row(terminal, "objects", &[
-            (count(items.total), "in batches that ended"),
+        let mut objects = vec![
+            (count(items.total + self.tally.items_in_failed_batches), "in all"),
             (count(items.succeeded), "succeeded"),
             (count(items.failed), "failed"),
             (count(items.skipped), "skipped"),
             (count(items.unprocessed), "unprocessed"),
-        ]);
-        row(terminal, "records", &[
-            (count(records.read), "read"),
-            (count(records.written), "written"),
-            (count(records.filtered), "filtered"),
-            (count(records.rejected), "rejected"),
-        ]);
+        ];
+        if self.tally.items_in_failed_batches > 0 {
+            // What became of each of these, only the ledger can tell, if the batch came to write one.
+            objects.push((count(self.tally.items_in_failed_batches), "in failed batches"));
+        }
+        row(terminal, "objects", &objects);
+        row(
+            terminal,
+            "records",
+            &[
+                (count(records.read), "read"),
+                (count(records.written), "written"),
+                (count(records.filtered), "filtered"),
+                (count(records.rejected), "rejected"),
+            ],
+        );
         let rate = (bytes.read as f64 / self.seconds.max(0.001)) as u64;
-        row(terminal, "bytes", &[
-            (human_bytes(bytes.read), "read"),
-            (human_bytes(bytes.expanded), "expanded"),
-            (human_bytes(bytes.written), "written"),
-            (format!("{}/s", human_bytes(rate)), "read"),
-        ]);
-        row(terminal, "batches", &[
-            (count(self.tally.batches), "ended"),
-            (count(self.tally.failed_batches), "failed"),
-            (count(self.invocations.count), "invocations"),
-            (count(self.invocations.cold), "cold"),
-        ]);
+        row(
+            terminal,
+            "bytes",
+            &[
+                (human_bytes(bytes.read), "read"),
+                (human_bytes(bytes.expanded), "expanded"),
+                (human_bytes(bytes.written), "written"),
+                (format!("{}/s", human_bytes(rate)), "read"),
+            ],
+        );
+        row(
+            terminal,
+            "batches",
+            &[
+                (count(self.tally.batches), "ended"),
+                (count(self.tally.failed_batches), "failed"),
+                (count(self.invocations.count), "invocations"),
+                (count(self.invocations.cold), "cold"),
+            ],
+        );
         let peak = human_bytes(self.invocations.peak_memory_bytes);
         row(terminal, "memory", &[(peak, &format!("at most in a function process, of {} MB", self.memory_mb))]);
         terminal.line("");
