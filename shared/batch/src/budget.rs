@@ -5,7 +5,7 @@
 //! weight before it starts and gives it back when it is done. Small objects therefore overlap, and a large one runs
 //! beside few others or alone.
 
-use job::Job;
+use job::{Compression, Job};
 
 /// Kept for the process itself: code, TLS, HTTP connections, the runtime.
 const RESERVE_MIB: u64 = 48;
@@ -14,14 +14,17 @@ const RESERVE_MIB: u64 = 48;
 pub const MAX_IN_FLIGHT: u64 = 64;
 
 /// What an item needs besides the object's own bytes: decoder and encoder state, chunk and line buffers.
-const BASE_MIB: u64 = 3;
+const BASE_MIB: u64 = 4;
 
-/// What a large object needs besides its record buffer: a part of the output being filled, a part being sent, and the
-/// decoder's window.
-const LARGE_MIB: u64 = 24;
+/// What a large object needs besides its record buffer: a part of the output being filled, a part being sent, the
+/// decoder's window, and the index of a large record.
+const LARGE_MIB: u64 = 8 + 8 + 8 + 20;
 
-/// Objects up to this size are small: their output is buffered whole and written by one request.
+/// Objects up to this size, expanded, are small: their output is buffered whole and written by one request.
 const SMALL_BYTES: u64 = 1 << 20;
+
+/// How far a compressed object is expected to expand, to tell small ones from large ones. Ordinary data expands less.
+const EXPECTED_EXPANSION: u64 = 20;
 
 /// The memory that items share, in MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +48,28 @@ impl Budget {
     /// What an item takes, in MiB: never more than there is, so that every item can run alone, and at least so much
     /// that no more than [`MAX_IN_FLIGHT`] run together.
     #[must_use]
-    pub fn weight(self, job: &Job, size: Option<u64>) -> u64 {
-        let record_mib = job.limits.record_bytes.bytes().div_ceil(1 << 20);
-        let weight = match size {
-            Some(bytes) if bytes <= SMALL_BYTES => BASE_MIB + bytes.div_ceil(1 << 20),
+    pub fn weight(self, job: &Job, key: &str, size: Option<u64>) -> u64 {
+        // The record buffer doubles while it grows.
+        let record_mib = 2 * job.limits.record_bytes.bytes().div_ceil(1 << 20);
+        let factor = if is_plain(job, key) { 1 } else { EXPECTED_EXPANSION };
+        let weight = match size.map(|bytes| bytes.saturating_mul(factor)) {
+            Some(bytes) if bytes <= SMALL_BYTES => BASE_MIB + 2 * bytes.div_ceil(1 << 20),
             _ => BASE_MIB + LARGE_MIB + record_mib,
         };
         weight.max(self.mebibytes.div_ceil(MAX_IN_FLIGHT)).min(self.mebibytes)
+    }
+}
+
+/// True when the object is known not to be compressed: by the job, or by an extension that says what it is.
+fn is_plain(job: &Job, key: &str) -> bool {
+    const PLAIN: [&str; 7] = [".csv", ".json", ".jsonl", ".ndjson", ".psv", ".tab", ".tsv"];
+    match job.source.compression {
+        Compression::None => true,
+        Compression::Auto => {
+            let key = key.to_ascii_lowercase();
+            PLAIN.iter().any(|extension| key.ends_with(extension))
+        }
+        Compression::Gzip | Compression::Zstd => false,
     }
 }
 
@@ -65,17 +83,23 @@ mod tests {
 
     #[test]
     fn small_items_overlap_and_large_ones_do_not() {
-        let check = |memory: u64, size: Option<u64>, in_flight: u64| {
+        let check = |memory: u64, key: &str, size: Option<u64>, in_flight: u64| {
             let budget = Budget::of_function(memory);
-            assert_eq!(budget.mebibytes() / budget.weight(&job(), size), in_flight, "{memory} MiB, {size:?}");
+            assert_eq!(
+                budget.mebibytes() / budget.weight(&job(), key, size),
+                in_flight,
+                "{memory} MiB, {key}, {size:?}"
+            );
         };
-        check(128, Some(200_000), 20);
-        check(128, Some(1 << 30), 2);
-        check(128, None, 2);
-        check(512, Some(200_000), 58);
-        check(1769, Some(200_000), 63);
-        check(10_240, Some(1), 63);
-        check(10_240, Some(1 << 30), 63);
-        check(1, Some(1 << 30), 1);
+        check(128, "a.csv", Some(200_000), 13);
+        check(128, "a.csv", Some(1 << 30), 1);
+        check(128, "a.csv", None, 1);
+        check(128, "a.csv.gz", Some(20_000), 13);
+        check(128, "a.csv.gz", Some(200_000), 1);
+        check(128, "no-extension", Some(200_000), 1);
+        check(512, "a.JSON", Some(200_000), 58);
+        check(1769, "a.csv", Some(200_000), 63);
+        check(10_240, "a.csv", Some(1 << 30), 63);
+        check(1, "a.csv", Some(1 << 30), 1);
     }
 }

@@ -26,6 +26,15 @@ impl Deadline {
         Self { ends: Instant::now().checked_add(remaining), total: remaining }
     }
 
+    /// Waits until what is still running must be given up, so that the ledger can be written; for ever if no end is known.
+    pub async fn passed(&self) {
+        let reserve = LEAST_RESERVE.min(self.total / 2);
+        match self.ends.and_then(|ends| ends.checked_sub(reserve)) {
+            Some(stop) => tokio::time::sleep_until(stop).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// True when there is time to begin another item, given how long the longest one took so far. An item like it must
     /// fit twice, but never more than half of the invocation is held back.
     #[must_use]

@@ -35,7 +35,8 @@ pub struct LedgerLine {
     pub size: Option<u64>,
     /// How the item ended.
     pub status: Status,
-    /// Why it was skipped: `folder_marker`, `empty_object`, `not_included`.
+    /// Why it was skipped (`folder_marker`, `empty_object`, `not_included`, `written_by_mapmill`) or is unprocessed
+    /// (`out_of_time`).
     pub reason: Option<String>,
     /// Class of the error.
     pub class: Option<String>,

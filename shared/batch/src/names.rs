@@ -3,9 +3,12 @@
 use crate::item_error::ItemError;
 use job::{Job, OutputCompression};
 use object_store::{ErrorClass, ObjectAddress, ObjectKey};
+use sha2::{Digest, Sha256};
 
-/// The clean output of an object: the output prefix, the key after the source prefix, and the format. The whole key is
-/// kept, because `a.csv` and `a.json` are two objects and must not meet in one output.
+const REJECTS_SUFFIX: &str = ".rejects.ndjson";
+
+/// The clean output of an object: the output prefix, the key after the folder of the source prefix, and the format. The
+/// whole name is kept, because `a.csv` and `a.json` are two objects and must not meet in one output.
 pub(crate) fn output(job: &Job, key: &ObjectKey) -> Result<ObjectAddress, ItemError> {
     let compression = match job.output.compression {
         OutputCompression::None => "",
@@ -18,12 +21,27 @@ pub(crate) fn output(job: &Job, key: &ObjectKey) -> Result<ObjectAddress, ItemEr
 
 /// The refused records of an object.
 pub(crate) fn rejects(job: &Job, key: &ObjectKey, run_id: &str) -> Result<ObjectAddress, ItemError> {
+    let folder = format!("{}_mapmill/{run_id}/rejects/", job.output.prefix.as_str());
     let rest = after_prefix(job, key);
-    address(job, &format!("{}_mapmill/{run_id}/rejects/{rest}.rejects.ndjson", job.output.prefix.as_str()))
+    let name = format!("{folder}{rest}{REJECTS_SUFFIX}");
+    if name.len() <= ObjectKey::MAX_BYTES {
+        return address(job, &name);
+    }
+    // A name that would be too long is replaced by its digest; the lines inside name the object.
+    address(job, &format!("{folder}{}{REJECTS_SUFFIX}", hex::encode(Sha256::digest(rest.as_bytes()))))
 }
 
+/// The key without the folders that the source prefix names. What the prefix has after its last `/` begins names and
+/// stays: without it `a1` and `b1` below the prefixes `a` and `b` would be one.
 fn after_prefix<'a>(job: &Job, key: &'a ObjectKey) -> &'a str {
-    key.as_str().strip_prefix(job.source.prefix.as_str()).unwrap_or(key.as_str())
+    let prefix = job.source.prefix.as_str();
+    let folder = prefix.rfind('/').map_or("", |end| &prefix[..=end]);
+    key.as_str().strip_prefix(folder).unwrap_or(key.as_str())
+}
+
+/// True for what Mapmill itself writes beside its outputs: ledgers, rejects, results. It is never input.
+pub(crate) fn is_our_own(key: &ObjectKey) -> bool {
+    key.as_str().split('/').any(|segment| segment == "_mapmill")
 }
 
 fn address(job: &Job, key: &str) -> Result<ObjectAddress, ItemError> {

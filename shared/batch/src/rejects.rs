@@ -83,7 +83,14 @@ impl RejectHandler {
 
     fn quarantine(&mut self, reject: &Reject<'_>) {
         let kept = &reject.bytes[..reject.bytes.len().min(MAX_RAW_BYTES)];
-        let text = std::str::from_utf8(kept).ok();
+        // A cut in the middle of a character does not make text binary.
+        let text = match std::str::from_utf8(kept) {
+            Ok(text) => Some(text),
+            Err(error) if error.error_len().is_none() && kept.len() < reject.bytes.len() => {
+                std::str::from_utf8(&kept[..error.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        };
         let line = QuarantineLine {
             version: 1,
             bucket: self.source.bucket.as_str(),

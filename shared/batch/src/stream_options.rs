@@ -2,10 +2,10 @@
 //!
 //! `job` and `record-stream` know nothing of each other; this is the one place where their types meet.
 
-use job::{CsvHeader, CsvOptions, Job, JsonMode, Operator};
+use job::{CsvHeader, CsvOptions, Job, Operator};
 use record_stream::{
-    Condition, CsvDialect, DetectedFormat, FieldPath, FieldType, RaggedRows, RecordFormat, RecordLimits, Reshape,
-    Scalar, Segment, StreamOptions, Test, detect_format,
+    Condition, CsvDialect, DetectedFormat, FieldPath, FieldType, Instant, JsonLayout, JsonMode, RaggedRows,
+    RecordFormat, RecordLimits, Reshape, Scalar, Segment, StreamOptions, Test, detect_format,
 };
 
 /// The parts of a stream's options that are the same for every object of a job.
@@ -40,7 +40,7 @@ impl StreamPlan {
         let format = match job.source.format {
             job::Format::Ndjson => RecordFormat::NdJson,
             job::Format::Json => json_format(job),
-            job::Format::Csv => RecordFormat::Csv(dialect(csv, None)),
+            job::Format::Csv => RecordFormat::Csv(dialect(csv, implied_delimiter(key))),
             job::Format::Auto => match detect_format(key, content_type, first_bytes)? {
                 DetectedFormat::NdJson => RecordFormat::NdJson,
                 DetectedFormat::Json => json_format(job),
@@ -52,11 +52,20 @@ impl StreamPlan {
 }
 
 fn json_format(job: &Job) -> RecordFormat {
-    match (&job.source.json.pointer, job.source.json.mode) {
-        (Some(pointer), _) => RecordFormat::JsonArray(pointer.tokens()),
-        (None, JsonMode::Array) => RecordFormat::JsonArray(Vec::new()),
-        (None, JsonMode::Document) => RecordFormat::JsonDocument,
-        (None, JsonMode::Auto) => RecordFormat::Json,
+    let pointer = job.source.json.pointer.as_ref().map_or_else(Vec::new, job::JsonPointer::tokens);
+    let mode = match job.source.json.mode {
+        job::JsonMode::Array => JsonMode::Array,
+        job::JsonMode::Document => JsonMode::Document,
+        job::JsonMode::Auto => JsonMode::Auto,
+    };
+    RecordFormat::Json(JsonLayout { pointer, mode })
+}
+
+/// The delimiter of `.tsv` and the like.
+fn implied_delimiter(key: &str) -> Option<u8> {
+    match detect_format(key, None, &[]) {
+        Some(DetectedFormat::Csv { delimiter }) => delimiter,
+        _ => None,
     }
 }
 
@@ -124,16 +133,20 @@ fn condition(record: &job::Record, written: &job::Condition) -> Condition {
         job::Condition::All(conditions) => Condition::All(list(conditions)),
         job::Condition::Any(conditions) => Condition::Any(list(conditions)),
         job::Condition::Not(inner) => Condition::Not(Box::new(condition(record, inner))),
-        job::Condition::Field { field, operator } => {
-            Condition::Field(path(field), test(operator, record.is_numeric(field)))
-        }
+        job::Condition::Field { field, operator } => Condition::Field(path(field), test(operator, record, field)),
     }
 }
 
-/// Of a numeric field, an operand written as text is a number with more digits than the job file's numbers hold.
-fn test(operator: &Operator, is_numeric: bool) -> Test {
+/// Of a numeric field, an operand written as text is a number with more digits than the job file's numbers hold; of a
+/// timestamp it is a point in time.
+fn test(operator: &Operator, record: &job::Record, field: &job::FieldPath) -> Test {
+    let is_numeric = record.is_numeric(field);
+    let is_timestamp = record.types.get(field) == Some(&job::FieldType::Timestamp);
     let scalar = |operand: &job::Scalar| match operand {
         job::Scalar::String(text) if is_numeric => Scalar::Number(text.clone()),
+        job::Scalar::String(text) if is_timestamp => {
+            Instant::parse(text).map_or_else(|| scalar(operand), Scalar::Timestamp)
+        }
         other => scalar(other),
     };
     match operator {
@@ -196,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    fn points_in_time_compare_as_such() {
+        let record = "record:\n  types: {at: timestamp}\n  where: {field: at, ge: \"2026-01-01T01:00:00+01:00\"}\n";
+        let input = "{\"at\":\"2026-01-01T00:00:00.5Z\"}\n{\"at\":\"2025-12-31T23:59:59Z\"}\n";
+        check(&format!("{HEAD}{record}"), "a.ndjson", input, "{\"at\":\"2026-01-01T00:00:00.5Z\"}\n");
+    }
+
+    #[test]
     fn formats_follow_from_the_job_and_the_name() {
         let tabs = "a\tb\n1\t2\n";
         check(HEAD, "a.tsv", tabs, "{\"a\":\"1\",\"b\":\"2\"}\n");
@@ -203,6 +223,8 @@ mod tests {
         let csv =
             source("format: csv, csv: {delimiter: ';', quote: \"'\", header: [x, y], skip_lines: 1, comment: '#'}");
         check(&csv, "a.json", "t\n#\n'1;';2\n", "{\"x\":\"1;\",\"y\":\"2\"}\n");
+        check(&source("format: csv"), "a.tsv", tabs, "{\"a\":\"1\",\"b\":\"2\"}\n");
+        check(&source("json: {pointer: /a, mode: document}"), "a.json", "{\"a\":[1]}", "[1]\n");
         check(&source("json: {pointer: /a/0}"), "a.json", "{\"a\":[[1,2]]}", "1\n2\n");
         check(&source("json: {mode: document}"), "a.json", "[1,\n2]", "[1,2]\n");
         check(&source("json: {mode: array}"), "a.json", "[1,2]", "1\n2\n");

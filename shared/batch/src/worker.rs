@@ -6,12 +6,13 @@ use crate::error::BatchError;
 use crate::event::{Event, Item, JobReference};
 use crate::item_error::ItemError;
 use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines};
+use crate::names;
 use crate::object::{Report, Run, process};
 use crate::outcome::Outcome;
 use crate::places::{check_read, check_write};
 use crate::stream_options::StreamPlan;
 use futures::FutureExt;
-use job::{Job, KeyMatch, OnFailure};
+use job::{Job, KeyMatch, OnFailure, RejectPolicy};
 use object_store::{
     ETag, ErrorClass, ObjectAddress, ObjectKey, ObjectStore, OpenRequest, Places, ResumeOptions, ResumingReader,
     WriteRequest,
@@ -124,18 +125,17 @@ impl Worker {
         let mut tasks: JoinSet<(usize, LedgerLine)> = JoinSet::new();
         let mut longest = Duration::ZERO;
         for (index, item) in event.items.iter().enumerate() {
-            let weight = permits(self.budget.weight(&run.job, item.size));
+            let weight = permits(self.budget.weight(&run.job, &item.key, item.size));
             let permit = loop {
                 tokio::select! {
                     biased;
                     Some(done) = tasks.join_next() => settle(done, &mut lines, &mut longest)?,
-                    permit = memory.clone().acquire_many_owned(weight) => break permit,
+                    permit = memory.clone().acquire_many_owned(weight) => break Some(permit),
+                    () = deadline.passed() => break None,
                 }
             };
+            let Some(permit) = permit.filter(|_| deadline.leaves_time_for(longest)) else { break };
             let permit = permit.map_err(|error| BatchError::Internal(error.to_string()))?;
-            if !deadline.leaves_time_for(longest) {
-                break;
-            }
             let (worker, run, item) = (self.clone(), run.clone(), item.clone());
             let correlation_id = event.correlation_id.clone();
             let work = async move {
@@ -146,9 +146,22 @@ impl Worker {
             };
             tasks.spawn(work.in_current_span());
         }
-        while let Some(done) = tasks.join_next().await {
-            settle(done, &mut lines, &mut longest)?;
+        loop {
+            tokio::select! {
+                biased;
+                done = tasks.join_next() => match done {
+                    Some(done) => settle(done, &mut lines, &mut longest)?,
+                    None => break,
+                },
+                // Giving up what is running, without a trace of its outputs, saves the ledger of all the others.
+                () = deadline.passed() => {
+                    tasks.shutdown().await;
+                    break;
+                }
+            }
         }
+        let unfinished = lines.iter_mut().filter(|line| line.status == Status::Unprocessed);
+        unfinished.for_each(|line| line.reason = Some("out_of_time".to_owned()));
         Ok(lines)
     }
 
@@ -206,6 +219,7 @@ impl Worker {
                 let message = format!("expected a key that begins with source.prefix ({})", source.prefix.as_str());
                 return Err(configuration("outside_prefix", message));
             }
+            _ if names::is_our_own(&key) => return Ok(Task::Skip("written_by_mapmill")),
             _ if key.is_folder_marker() && item.size.unwrap_or(0) == 0 => return Ok(Task::Skip("folder_marker")),
             KeyMatch::NotIncluded => return Ok(Task::Skip("not_included")),
             KeyMatch::Included if item.size == Some(0) => return Ok(Task::Skip("empty_object")),
@@ -214,8 +228,10 @@ impl Worker {
         let address = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
             .map_err(|error| configuration("invalid_bucket", error.to_string()))?;
         check_read(&self.readable, &address)?;
-        let output = crate::names::output(&run.job, &key)?;
-        check_write(&self.writable, &output)?;
+        check_write(&self.writable, &names::output(&run.job, &key)?)?;
+        if run.job.rejects.policy == RejectPolicy::Quarantine {
+            check_write(&self.writable, &names::rejects(&run.job, &key, &run.id)?)?;
+        }
         let etag = item.etag.as_deref().map(ETag::parse).transpose();
         let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
         Ok(Task::Process(address, etag))

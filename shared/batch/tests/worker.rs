@@ -201,6 +201,7 @@ async fn items_that_are_not_to_be_read_are_skipped_with_a_reason() {
     let include = json!({"source": {"include": ["*.ndjson"]}});
     check_bad(json!({}), "in/folder/", b"", Status::Skipped, "folder_marker", "").await;
     check_bad(json!({}), "in/empty.csv", b"", Status::Skipped, "empty_object", "").await;
+    check_bad(json!({}), "in/_mapmill/r0/ledger/x.jsonl", b"{}\n", Status::Skipped, "written_by_mapmill", "").await;
     check_bad(include, "in/other.csv", b"a\n", Status::Skipped, "not_included", "").await;
 }
 
@@ -346,6 +347,21 @@ async fn errors_of_the_whole_batch_have_their_names() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_is_missing_is_named() {
+    let bench = Bench::new().with("in/a.ndjson", "{}\n");
+    let no_source = job(json!({"source": {"bucket": "gone"}}));
+    let worker = Worker::new(Arc::new(bench.store.clone()), places("gone"), places("clean"), Budget::of_function(128));
+    let outcome = worker.process_batch(&bench.event(&no_source), Deadline::UNKNOWN).await.unwrap();
+    assert_eq!((outcome.items.failed, outcome.failures[0].code.as_str()), (1, "no_such_bucket"));
+    assert!(outcome.failures[0].message.contains("s3://gone/"), "{:?}", outcome.failures);
+
+    let no_output = job(json!({"output": {"bucket": "gone"}}));
+    let worker = Worker::new(Arc::new(bench.store.clone()), places("raw"), places("gone"), Budget::of_function(128));
+    let error = worker.process_batch(&bench.event(&no_output), Deadline::UNKNOWN).await.unwrap_err();
+    assert!(error.to_string().contains("s3://gone/out/_mapmill/r1/ledger/"), "{error}");
+}
+
+#[tokio::test]
 async fn the_job_may_lie_in_the_store() {
     let bench = Bench::new().with("in/a.ndjson", "{}\n");
     let store = MemoryStore::clone(&bench.store);
@@ -370,6 +386,46 @@ async fn what_time_does_not_allow_is_handed_back() {
     assert_eq!(outcome.items.total, 100);
     let unprocessed = bench.ledger(&outcome).iter().filter(|line| line.status == Status::Unprocessed).count();
     assert_eq!(unprocessed as u64, outcome.items.unprocessed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_end_in_time_is_given_up_and_the_ledger_is_written() {
+    let big = "{\"n\":12345}\n".repeat(1_000_000);
+    let bench = Bench::new().with("in/a.ndjson", "{}\n").with("in/stalls.ndjson", &big).with("in/z.ndjson", "{}\n");
+    // The second object stalls after its first part was uploaded, again and again.
+    let faults = [vec![BodyFault::None, BodyFault::Stall(9 << 20)], vec![BodyFault::Stall(0); 100]].concat();
+    let stalling = FaultyStore::new(Arc::new(bench.store.clone())).with_bodies(faults);
+    let worker = Worker::new(Arc::new(stalling), places("raw"), places("clean"), Budget::of_function(64));
+    let job = job(json!({}));
+    let outcome = worker.process_batch(&bench.event(&job), Deadline::after(Duration::from_secs(60))).await.unwrap();
+    let lines = bench.ledger(&outcome);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0].status, Status::Succeeded);
+    assert_eq!((lines[1].status, lines[1].reason.as_deref()), (Status::Unprocessed, Some("out_of_time")));
+    assert!(outcome.items.unprocessed >= 1);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.store.open_uploads(), 0, "the upload that had begun is given up");
+    assert!(!bench.outputs().contains(&"out/stalls.ndjson.ndjson".to_owned()));
+}
+
+#[tokio::test]
+async fn a_prefix_may_end_within_a_name() {
+    let bench = Bench::new().with("in/2026-a.ndjson", "{}\n").with("in/2026-b.ndjson", "{}\n");
+    let (outcome, _) = bench.run(job(json!({"source": {"prefix": "in/2026"}}))).await;
+    assert_eq!(outcome.items.succeeded, 2, "{outcome:?}");
+    assert_eq!(bench.outputs(), ["out/2026-a.ndjson.ndjson", "out/2026-b.ndjson.ndjson"]);
+}
+
+#[tokio::test]
+async fn names_of_rejects_are_shortened_when_they_would_be_too_long() {
+    let key = format!("in/{}/x.ndjson", ["y".repeat(200).as_str(); 4].join("/"));
+    let long = format!("{key}{}", "z".repeat(1000 - key.len()));
+    let bench = Bench::new().with(&long, "{}\n{\n");
+    let (_, lines) = bench.run(job(json!({"source": {"format": "ndjson"}}))).await;
+    assert_eq!(lines[0].status, Status::Succeeded, "{:?}", lines[0]);
+    let rejects = lines[0].rejects.as_ref().unwrap();
+    assert_eq!(rejects.key.len(), "out/_mapmill/r1/rejects/".len() + 64 + ".rejects.ndjson".len());
+    assert!(bench.text("clean", &rejects.key).unwrap().contains(&long));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::collect::entry_path;
 use crate::condition::{Condition, Scalar, is_exact};
 use crate::field_path::{FieldPath, Segment};
 use crate::limits::{MAX_CONDITION_DEPTH, MAX_CONDITIONS, MAX_FIELDS};
-use crate::model::{CsvHeader, CsvOptions, Job, Limits, Record};
+use crate::model::{CsvHeader, CsvOptions, FieldType, Format, Job, Limits, Record};
 use crate::problem::{Problem, shorten};
 use crate::size::ByteSize;
 
@@ -20,6 +20,14 @@ use crate::size::ByteSize;
 pub(crate) fn problems(job: &Job, structure_is_sound: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_csv(&job.source.csv, &mut problems);
+    if job.source.format == Format::Ndjson && job.source.json.pointer.is_some() {
+        let found = "a pointer and the format ndjson";
+        problems.push(Problem::mismatch(
+            "source.json.pointer",
+            "a pointer only where objects are JSON documents",
+            found,
+        ));
+    }
     check_record(&job.record, &mut problems);
     check_limits(&job.limits, &mut problems);
     check_range("rejects.max_per_object", job.rejects.max_per_object, 0..=1_000_000, &mut problems);
@@ -92,6 +100,7 @@ fn check_record(record: &Record, problems: &mut Vec<Problem>) {
     check_once("record.drop", &record.drop, problems);
     check_once("record.select", &record.select, problems);
     check_rename(record, problems);
+    check_nesting(record, problems);
     for (name, value) in &record.set {
         if !numbers_are_exact(value) {
             let expected = "numbers that 64 bits hold exactly, or strings with all their digits";
@@ -113,6 +122,16 @@ fn check_operands(record: &Record, condition: &Condition, problems: &mut Vec<Pro
         Condition::Not(condition) => check_operands(record, condition, problems),
         Condition::Field { field, operator } => {
             let is_faulty = |scalar: &Scalar| matches!(scalar, Scalar::String(text) if !is_number(text));
+            let is_no_instant = |scalar: &Scalar| !matches!(scalar, Scalar::String(text) if is_timestamp(text));
+            let is_typed_timestamp = record.types.get(field) == Some(&FieldType::Timestamp);
+            if is_typed_timestamp && operator.scalars().iter().any(is_no_instant) {
+                let (name, field) = (operator.name(), shorten(field.as_str()));
+                let expected = format!(
+                    "a point in time with an offset, such as \"2026-01-01T00:00:00Z\", as operand of `{name}`, because \
+                     `{field}` has the type timestamp"
+                );
+                problems.push(Problem::mismatch("record.where", expected, "something else"));
+            }
             if record.is_numeric(field) && operator.scalars().iter().any(is_faulty) {
                 let (name, field) = (operator.name(), shorten(field.as_str()));
                 let expected = format!("a number as operand of `{name}`, because `{field}` has a numeric type");
@@ -120,6 +139,28 @@ fn check_operands(record: &Record, condition: &Condition, problems: &mut Vec<Pro
             }
         }
     }
+}
+
+/// A type is checked on the whole value, so nothing can be said of the fields inside it as well.
+fn check_nesting(record: &Record, problems: &mut Vec<Problem>) {
+    let ruled: Vec<&FieldPath> = record.types.keys().chain(&record.drop).chain(record.rename.keys()).collect();
+    for typed in record.types.keys() {
+        let is_inside = |path: &&&FieldPath| {
+            path.segments().len() > typed.segments().len() && path.segments().starts_with(typed.segments())
+        };
+        if let Some(inner) = ruled.iter().find(is_inside) {
+            problems.push(Problem::mismatch(
+                entry_path("record.types", typed.as_str()),
+                "a type for a field, or rules for the fields inside it, not both",
+                format!("a rule for `{}` too", shorten(inner.as_str())),
+            ));
+        }
+    }
+}
+
+/// True for a point in time with an offset, as RFC 3339 writes it.
+fn is_timestamp(text: &str) -> bool {
+    text.len() >= 20 && text.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// True for text by the grammar of JSON numbers, whatever its length.
@@ -162,6 +203,12 @@ fn check_rename(record: &Record, problems: &mut Vec<Problem>) {
         let place = entry_path("record.rename", from.as_str());
         if !selected.is_empty() && !selected.contains(from) {
             problems.push(Problem::mismatch(place, "a field that `select` keeps", "a field that it does not keep"));
+        } else if selected.is_empty() && matches!(from.segments().last(), Some(Segment::Index(_))) {
+            problems.push(Problem::mismatch(
+                place,
+                "a field with a name; elements of lists have none",
+                "an element of a list",
+            ));
         } else if dropped.contains(from) {
             problems.push(Problem::mismatch(place, "a field that `drop` keeps", "a dropped field"));
         } else if selected.is_empty()

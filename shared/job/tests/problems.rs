@@ -35,6 +35,43 @@ fn check_text(text: &str, expected: &str) {
 }
 
 #[test]
+fn rules_that_contradict_one_another_are_refused() {
+    let both = "expected a type for a field, or rules for the fields inside it, not both; found a rule for";
+    check(
+        "/record",
+        json!({"types": {"user": "json"}, "drop": ["user.password"]}),
+        &[&format!("record.types.user: {both} `user.password` too")],
+    );
+    check(
+        "/record/types",
+        json!({"user": "json", "user.age": "integer"}),
+        &[&format!("record.types.user: {both} `user.age` too")],
+    );
+    check(
+        "/record",
+        json!({"types": {"at": "timestamp"}, "where": {"field": "at", "ge": "2026-01-01"}}),
+        &[
+            "record.where: expected a point in time with an offset, such as \"2026-01-01T00:00:00Z\", as operand of `ge`, \
+           because `at` has the type timestamp; found something else",
+        ],
+    );
+    check(
+        "/record/rename",
+        json!({"tags[0]": "first"}),
+        &[
+            "record.rename['tags[0]']: expected a field with a name; elements of lists have none; found an element of a list",
+        ],
+    );
+    check(
+        "/source",
+        json!({"bucket": "raw", "format": "ndjson", "json": {"pointer": "/a"}}),
+        &[
+            "source.json.pointer: expected a pointer only where objects are JSON documents; found a pointer and the format ndjson",
+        ],
+    );
+}
+
+#[test]
 fn unknown_keys_are_refused_at_every_level() {
     check("/recrd", json!({}), &["recrd: unknown key `recrd`; did you mean `record`?"]);
     check("/source/buckett", json!("x"), &["source.buckett: unknown key `buckett`; did you mean `bucket`?"]);

@@ -6,10 +6,11 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging. Libraries speak only when something is wrong, unless the level asks for more than `info`.
+/// Starts logging. Libraries speak only when something is wrong, whatever the level: at lower levels some of them print
+/// requests with their bodies, and bodies are record contents.
 pub(crate) fn start(variables: &BTreeMap<String, String>) {
     let level = LevelFilter::from_level(log_level(variables));
-    let libraries = if level > LevelFilter::INFO { level } else { LevelFilter::WARN.min(level) };
+    let libraries = LevelFilter::WARN.min(level);
     let ours = ["batch", "lambda_shell", "object_store", "s3_store", "transform"];
     let filter = Targets::new().with_default(libraries).with_targets(ours.map(|target| (target, level)));
     let lines = tracing_subscriber::fmt::layer()

@@ -7,8 +7,8 @@
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use record_stream::{
-    Condition, CsvDialect, FieldPath, FieldType, Flow, Progress, RecordFormat, RecordStream, Reshape, Scalar,
-    StreamOptions, Test,
+    Condition, CsvDialect, FieldPath, FieldType, Flow, JsonLayout, JsonMode, Progress, RecordFormat, RecordStream,
+    Reshape, Scalar, StreamOptions, Test,
 };
 use std::io::Write;
 
@@ -127,7 +127,11 @@ fn ndjson_reshaped(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn json_array_to_ndjson(bencher: Bencher<'_, '_>) {
-    stream(bencher, &StreamOptions::new(RecordFormat::JsonArray(Vec::new())), &array(&events()));
+    stream(
+        bencher,
+        &StreamOptions::new(RecordFormat::Json(JsonLayout { mode: JsonMode::Array, ..JsonLayout::default() })),
+        &array(&events()),
+    );
 }
 
 #[divan::bench]

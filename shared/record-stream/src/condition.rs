@@ -6,6 +6,7 @@
 use crate::json::{Kind, Text, Value};
 use crate::path::FieldPath;
 use crate::types::{Decimal, compare_decimals};
+use jiff::Timestamp;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -62,6 +63,20 @@ pub enum Scalar {
     Number(String),
     /// A text.
     Text(String),
+    /// A point in time, for fields of that type.
+    Timestamp(Instant),
+}
+
+/// A point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(Timestamp);
+
+impl Instant {
+    /// Reads RFC 3339 text with an offset; `None` when it is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
 }
 
 /// What a condition sees of a field.
@@ -110,6 +125,9 @@ impl<'a> Field<'a> {
             (Self::Cell(text), Scalar::Number(wanted)) => compare_numbers(text, wanted),
             (Self::Cell(text), Scalar::Boolean(wanted)) if text.as_ref() == b"true" => Some(true.cmp(wanted)),
             (Self::Cell(text), Scalar::Boolean(wanted)) if text.as_ref() == b"false" => Some(false.cmp(wanted)),
+            (Self::Text(text), Scalar::Timestamp(wanted)) => {
+                Some(Instant::parse(std::str::from_utf8(text).ok()?)?.cmp(wanted))
+            }
             (Self::Text(text) | Self::Cell(text), Scalar::Text(wanted)) => Some(text.as_ref().cmp(wanted.as_bytes())),
             _ => None,
         }
@@ -129,7 +147,7 @@ impl<'a> Field<'a> {
             Test::LessOrEqual(operand) => self.compare(operand).is_some_and(Ordering::is_le),
             Test::In(operands) => operands.iter().any(|operand| self.compare(operand) == Some(Ordering::Equal)),
             Test::Exists(wanted) => matches!(self, Self::Missing) != *wanted,
-            Test::IsNull(wanted) => matches!(self, Self::Null) == *wanted,
+            Test::IsNull(wanted) => !matches!(self, Self::Missing) && matches!(self, Self::Null) == *wanted,
             Test::StartsWith(wanted) => self.has_text(|text| text.starts_with(wanted.as_bytes())),
             Test::EndsWith(wanted) => self.has_text(|text| text.ends_with(wanted.as_bytes())),
             Test::Contains(wanted) => self.has_text(|text| memchr::memmem::find(text, wanted.as_bytes()).is_some()),
@@ -223,6 +241,7 @@ mod tests {
         assert!(Field::Missing.passes(&Test::NotEqual(number)));
         assert!(Field::Missing.passes(&Test::Exists(false)));
         assert!(!Field::Missing.passes(&Test::IsNull(true)));
+        assert!(!Field::Missing.passes(&Test::IsNull(false)));
     }
 
     #[test]

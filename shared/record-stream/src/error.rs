@@ -85,7 +85,7 @@ pub enum Problem {
         limit: usize,
     },
     /// Too many JSON values in one record.
-    #[error("more than limits.values ({limit}) JSON values in one record")]
+    #[error("more than {limit} JSON values in one record, a fixed limit")]
     TooManyValues {
         /// The limit.
         limit: usize,

@@ -27,7 +27,7 @@ mod reshape;
 mod stream;
 mod types;
 
-pub use condition::{Condition, Scalar, Test};
+pub use condition::{Condition, Instant, Scalar, Test};
 pub use csv::{CsvDialect, CsvHeader, RaggedRows};
 pub use detect::{DetectedFormat, detect_format};
 pub use error::{Problem, StreamError};
@@ -35,5 +35,7 @@ pub use limits::RecordLimits;
 pub use path::{FieldPath, Segment};
 pub use position::Position;
 pub use reshape::Reshape;
-pub use stream::{Flow, Progress, RecordCounts, RecordFormat, RecordStream, Reject, StreamOptions};
+pub use stream::{
+    Flow, JsonLayout, JsonMode, Progress, RecordCounts, RecordFormat, RecordStream, Reject, StreamOptions,
+};
 pub use types::FieldType;

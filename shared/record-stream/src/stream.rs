@@ -23,7 +23,7 @@ mod json;
 use crate::buffer::{InputBuffer, count_lines};
 use crate::csv::CsvDialect;
 use crate::error::{Problem, StreamError};
-pub use crate::frame::Flow;
+pub use crate::frame::{Flow, JsonLayout, JsonMode};
 use crate::limits::RecordLimits;
 use crate::position::Position;
 use crate::reshape::{Fate, Reshape};
@@ -37,13 +37,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub enum RecordFormat {
     /// One JSON value a line; blank lines are no records.
     NdJson,
-    /// The whole object is one JSON value and one record.
-    JsonDocument,
-    /// The records are the elements of the array that a JSON Pointer (RFC 6901) leads to, given as its reference tokens;
-    /// no token means the outermost value.
-    JsonArray(Vec<String>),
-    /// An outermost array gives its elements; any other value is a record, and more may follow.
-    Json,
+    /// JSON that spans lines: an array, a document, or values one after another.
+    Json(JsonLayout),
     /// CSV.
     Csv(CsvDialect),
 }

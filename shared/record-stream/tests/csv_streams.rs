@@ -96,6 +96,17 @@ fn limits_and_open_quotes_are_reported_with_their_place() {
 }
 
 #[test]
+fn a_row_that_is_too_long_ends_where_it_would_end_if_it_were_not() {
+    let plain = CsvDialect::default();
+    let long = "q".repeat(70);
+    let rejects = [("record_too_large", 4, 2, 1)];
+    let row = r#"{"a":"3","b":"4"}"#;
+    check(&plain, &format!("a,b\n{long},\"x\n1,2\ny\"\n3,4\n"), &[row], &rejects, None);
+    check(&plain, &format!("a,b\n{long},\"x\n1,2\n\",z\n3,4\n"), &[row], &rejects, None);
+    check(&plain, &format!("a,b\n{long},\"x\n1,2\n"), &[], &rejects, Some(("csv_unclosed_quote", 4)));
+}
+
+#[test]
 fn bytes_that_are_not_utf8_are_a_reject() {
     let result = run_in_all_chunkings(&options(CsvDialect::default()), b"a\n\xE9t\xE9\nok\n");
     assert_eq!(result.rejects, [("invalid_utf8".to_owned(), 2, 2, 1, b"\xE9t\xE9".to_vec())]);

@@ -3,7 +3,7 @@
 mod support;
 
 use proptest::prelude::*;
-use record_stream::{RecordFormat, RecordLimits, StreamOptions};
+use record_stream::{JsonLayout, JsonMode, RecordFormat, RecordLimits, StreamOptions};
 use serde_json::Value;
 use support::{run, run_in_all_chunkings};
 
@@ -12,8 +12,13 @@ fn options(format: RecordFormat) -> StreamOptions {
     StreamOptions { limits, ..StreamOptions::new(format) }
 }
 
+fn layout(pointer: &[&str], mode: JsonMode) -> RecordFormat {
+    let pointer = pointer.iter().map(|token| (*token).to_owned()).collect();
+    RecordFormat::Json(JsonLayout { pointer, mode })
+}
+
 fn pointer(names: &[&str]) -> RecordFormat {
-    RecordFormat::JsonArray(names.iter().map(|name| (*name).to_owned()).collect())
+    layout(names, JsonMode::Array)
 }
 
 /// Expects lines of output, rejects as (code, byte, line, record) and the code of the error that ends the stream.
@@ -54,7 +59,7 @@ fn a_line_over_the_limit_is_a_reject_and_the_next_one_is_read() {
 
 #[test]
 fn elements_of_an_array_are_records() {
-    let array = || RecordFormat::JsonArray(Vec::new());
+    let array = || layout(&[], JsonMode::Array);
     check(array(), b" [ ] ", &[], &[], None);
     check(
         array(),
@@ -86,7 +91,7 @@ fn an_element_over_the_limit_is_a_reject_and_the_next_one_is_read() {
     let number = "1".repeat(300);
     let input = format!("[1,\n{over},\n2,\"{text}\",{number},3]");
     let rejects = [("record_too_large", 4, 2, 2), ("record_too_large", 316, 3, 4), ("record_too_large", 619, 3, 5)];
-    check(RecordFormat::JsonArray(Vec::new()), input.as_bytes(), &["1", "2", "3"], &rejects, None);
+    check(layout(&[], JsonMode::Array), input.as_bytes(), &["1", "2", "3"], &rejects, None);
 }
 
 #[test]
@@ -105,14 +110,27 @@ fn a_pointer_leads_through_anything_to_the_array() {
 
 #[test]
 fn a_document_is_one_record_and_values_may_follow_one_another() {
-    check(RecordFormat::JsonDocument, b" {\"a\":\n[1]}\n", &["{\"a\":[1]}"], &[], None);
-    check(RecordFormat::JsonDocument, b"[1,2]", &["[1,2]"], &[], None);
-    check(RecordFormat::JsonDocument, b"{}{}", &["{}"], &[], Some("invalid_json"));
-    check(RecordFormat::JsonDocument, b"12", &["12"], &[], None);
-    check(RecordFormat::JsonDocument, b"{\"a\":", &[], &[], Some("unexpected_end"));
-    check(RecordFormat::Json, b"[1,2]", &["1", "2"], &[], None);
-    check(RecordFormat::Json, b"{\"a\":1}\n{\"b\":2}\n", &["{\"a\":1}", "{\"b\":2}"], &[], None);
-    check(RecordFormat::Json, b"{\"a\":1} ]", &["{\"a\":1}"], &[], Some("invalid_json"));
+    check(layout(&[], JsonMode::Document), b" {\"a\":\n[1]}\n", &["{\"a\":[1]}"], &[], None);
+    check(layout(&[], JsonMode::Document), b"[1,2]", &["[1,2]"], &[], None);
+    check(layout(&[], JsonMode::Document), b"{}{}", &["{}"], &[], Some("invalid_json"));
+    check(layout(&[], JsonMode::Document), b"12", &["12"], &[], None);
+    check(layout(&[], JsonMode::Document), b"{\"a\":", &[], &[], Some("unexpected_end"));
+    check(layout(&[], JsonMode::Auto), b"[1,2]", &["1", "2"], &[], None);
+    check(layout(&[], JsonMode::Auto), b"{\"a\":1}\n{\"b\":2}\n", &["{\"a\":1}", "{\"b\":2}"], &[], None);
+    check(layout(&[], JsonMode::Auto), b"{\"a\":1} ]", &["{\"a\":1}"], &[], Some("invalid_json"));
+}
+
+#[test]
+fn the_mode_says_what_the_pointer_leads_to() {
+    let at = |mode| layout(&["a"], mode);
+    check(at(JsonMode::Auto), b"{\"a\":[1,2],\"b\":0}", &["1", "2"], &[], None);
+    check(at(JsonMode::Auto), b"{\"a\":{\"x\":1},\"b\":0} ", &["{\"x\":1}"], &[], None);
+    check(at(JsonMode::Document), b"{\"a\":[1,2]}", &["[1,2]"], &[], None);
+    check(at(JsonMode::Document), b"{\"a\":12}", &["12"], &[], None);
+    check(at(JsonMode::Document), b"{\"a\":12", &[], &[], Some("unexpected_end"));
+    check(at(JsonMode::Array), b"{\"a\":12}", &[], &[], Some("pointer_not_an_array"));
+    check(at(JsonMode::Array), b"{\"a\":}", &[], &[], Some("invalid_json"));
+    check(at(JsonMode::Auto), b"{\"a\":{\"x\":1} {}", &["{\"x\":1}"], &[], Some("invalid_json"));
 }
 
 #[test]
@@ -169,7 +187,7 @@ proptest! {
         prop_assert_eq!(&lines.output, &expected);
         prop_assert!(lines.rejects.is_empty());
         let array = Value::from(records.clone()).to_string();
-        let elements = run(&with(RecordFormat::JsonArray(Vec::new())), array.as_bytes(), chunk);
+        let elements = run(&with(layout(&[], JsonMode::Array)), array.as_bytes(), chunk);
         prop_assert_eq!(&elements.output, &expected);
         let pretty = serde_json::to_string_pretty(&serde_json::json!({"before": records, "data": {"rows": records}, "z": [1]})).unwrap();
         let inner = run(&with(pointer(&["data", "rows"])), pretty.as_bytes(), chunk);
@@ -192,8 +210,8 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_in_any_chunks_give_the_same(bytes in prop::collection::vec(prop::sample::select(b"[]{}\",:\\ 1a\ntrue\xFF".to_vec()), 0..400), chunk in 1_usize..80, layout in 0..5) {
-        let format = [RecordFormat::NdJson, RecordFormat::Json, RecordFormat::JsonDocument, RecordFormat::JsonArray(Vec::new()), pointer(&["a"])][layout as usize].clone();
+    fn any_bytes_in_any_chunks_give_the_same(bytes in prop::collection::vec(prop::sample::select(b"[]{}\",:\\ 1a\ntrue\xFF".to_vec()), 0..400), chunk in 1_usize..80, which in 0_usize..5) {
+        let format = [RecordFormat::NdJson, layout(&[], JsonMode::Auto), layout(&[], JsonMode::Document), layout(&[], JsonMode::Array), pointer(&["a"])][which].clone();
         let options = options(format);
         prop_assert_eq!(run(&options, &bytes, chunk), run(&options, &bytes, bytes.len()));
     }
@@ -213,7 +231,7 @@ fn the_public_json_suite_agrees() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read(&path).unwrap();
-        let result = run(&StreamOptions::new(RecordFormat::JsonDocument), &text, 7);
+        let result = run(&StreamOptions::new(layout(&[], JsonMode::Document)), &text, 7);
         let accepted = result.error.is_none() && result.rejects.is_empty();
         match name.as_bytes()[0] {
             b'y' => assert!(accepted, "{name} is valid: {result:?}"),

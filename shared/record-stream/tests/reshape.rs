@@ -84,6 +84,28 @@ fn two_fields_may_swap_their_names() {
 }
 
 #[test]
+fn a_constant_takes_the_place_of_a_field_renamed_to_its_name() {
+    let reshape =
+        Reshape { rename: vec![(path("a"), "k".into())], set: vec![("k".into(), "1".into())], ..Reshape::default() };
+    json(&reshape, r#"{"a":5,"b":2}"#, r#"{"b":2,"k":1}"#);
+    csv(&reshape, "a,b\n5,2\n", &[r#"{"b":"2","k":1}"#]);
+}
+
+#[test]
+fn points_in_time_compare_as_such() {
+    let at = |text: &str| Scalar::Timestamp(record_stream::Instant::parse(text).expect("a point in time"));
+    let with = |test| Reshape {
+        types: vec![(path("at"), FieldType::Timestamp)],
+        condition: Some(Condition::Field(path("at"), test)),
+        ..Reshape::default()
+    };
+    let later = with(Test::GreaterOrEqual(at("2026-01-01T00:00:00Z")));
+    json(&later, "{\"at\":\"2026-01-01T00:00:00.5Z\"}", "{\"at\":\"2026-01-01T00:00:00.5Z\"}");
+    let same = with(Test::Equal(at("2026-01-01T01:00:00+01:00")));
+    csv(&same, "at\n2026-01-01T02:00:00+02:00\n2026-01-01T02:00:00Z\n", &["{\"at\":\"2026-01-01T00:00:00Z\"}"]);
+}
+
+#[test]
 fn everything_dropped_leaves_an_empty_object() {
     let reshape = Reshape { drop: paths(&["a"]), ..Reshape::default() };
     json(&reshape, r#"{"a":1}"#, "{}");

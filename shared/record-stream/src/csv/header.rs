@@ -2,16 +2,18 @@
 
 use super::scanner::FieldSpan;
 use crate::error::Problem;
+use std::collections::HashMap;
 
 /// Names the columns from a header row. A column without a name is called after its number, as in `column_3`.
 pub(crate) fn column_names(record: &[u8], fields: &[FieldSpan], quote: Option<u8>) -> Result<Vec<Vec<u8>>, Problem> {
     let mut names: Vec<Vec<u8>> = Vec::with_capacity(fields.len());
+    let mut seen: HashMap<Vec<u8>, usize> = HashMap::with_capacity(fields.len());
     for (index, field) in fields.iter().enumerate() {
         let mut name = field.text(record, quote).into_owned();
         if name.is_empty() {
             name = numbered(index);
         }
-        if let Some(first) = names.iter().position(|earlier| *earlier == name) {
+        if let Some(first) = seen.insert(name.clone(), index) {
             return Err(Problem::DuplicateHeader { first: first + 1, second: index + 1 });
         }
         names.push(name);

@@ -82,7 +82,6 @@ enum State {
     QuoteInQuoted,
     Comment,
     SkippedLine,
-    Discarding,
 }
 
 /// Finds records and their fields. It is asked for one record at a time and remembers how far it has come in an
@@ -101,6 +100,8 @@ pub(crate) struct CsvScanner {
     form: Form,
     fields: Vec<FieldSpan>,
     field_count: usize,
+    /// The record was too long: its rest is read for its end only.
+    discarding: bool,
 }
 
 impl CsvScanner {
@@ -118,6 +119,7 @@ impl CsvScanner {
             form: Form::Plain,
             fields: Vec::new(),
             field_count: 0,
+            discarding: false,
         }
     }
 
@@ -139,7 +141,8 @@ impl CsvScanner {
     /// Looks on in `input`, which begins at the first byte not consumed.
     pub(crate) fn scan(&mut self, input: &[u8], end_of_input: bool) -> Scan {
         match self.state {
-            State::Comment | State::SkippedLine | State::Discarding => return self.skip_line(input, end_of_input),
+            _ if self.discarding => return self.discard(input, end_of_input),
+            State::Comment | State::SkippedLine => return self.skip_line(input, end_of_input),
             State::RecordStart => {
                 match input.first().copied() {
                     None => return Scan::NeedMore,
@@ -182,9 +185,25 @@ impl CsvScanner {
         if self.state == State::Quoted {
             return Scan::OpenQuoteTooLong;
         }
-        self.state = State::Discarding;
-        self.at = 0;
+        self.discarding = true;
+        self.at -= self.limit;
         Scan::TooLong { next: self.limit }
+    }
+
+    /// Looks for the end of a record that was too long, as for that of any other: a line break in quotes is no end.
+    fn discard(&mut self, input: &[u8], end_of_input: bool) -> Scan {
+        if let Some(length) = self.record(input) {
+            self.discarding = false;
+            self.state = State::RecordStart;
+            self.at = 0;
+            return Scan::Nothing { next: length + 1 };
+        }
+        let next = std::mem::take(&mut self.at);
+        match next {
+            0 if end_of_input && self.state == State::Quoted => Scan::UnclosedQuote,
+            0 => Scan::NeedMore,
+            _ => Scan::Nothing { next },
+        }
     }
 
     /// Reads fields from where it stopped; answers the record's length when its end is in `window`.
@@ -242,7 +261,7 @@ impl CsvScanner {
                         self.state = State::Unquoted;
                     }
                 }
-                State::RecordStart | State::Comment | State::SkippedLine | State::Discarding => return None,
+                State::RecordStart | State::Comment | State::SkippedLine => return None,
             }
         }
     }
@@ -262,12 +281,12 @@ impl CsvScanner {
 
     /// The field ends before the closing quote that stands before the current byte.
     fn end_quoted_field(&mut self) {
-        self.push(FieldSpan { start: self.field_start, end: self.at - 1, form: self.form });
+        self.push(FieldSpan { start: self.field_start, end: self.at.saturating_sub(1), form: self.form });
     }
 
     fn push(&mut self, field: FieldSpan) {
         self.field_count += 1;
-        if self.fields.len() < self.field_limit {
+        if !self.discarding && self.fields.len() < self.field_limit {
             self.fields.push(field);
         }
     }

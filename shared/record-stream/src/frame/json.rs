@@ -10,15 +10,25 @@ use crate::error::Problem;
 use crate::json::{is_whitespace, scan_string, skip_whitespace};
 use crate::limits::RecordLimits;
 
-/// How records lie in a JSON object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum JsonLayout {
-    /// The whole object is one record.
+/// What the value at the pointer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JsonMode {
+    /// An array gives its elements; anything else is one record. At the top, more values may follow it.
+    #[default]
+    Auto,
+    /// One record.
     Document,
-    /// The elements of the array that the pointer names are the records; an empty pointer names the outermost value.
-    Array(Vec<String>),
-    /// An outermost array gives its elements; anything else is a record, and more values may follow it.
-    Detect,
+    /// An array whose elements are the records.
+    Array,
+}
+
+/// How records lie in a JSON object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JsonLayout {
+    /// The reference tokens of a JSON Pointer (RFC 6901) to the value that holds the records; none for the outermost.
+    pub pointer: Vec<String>,
+    /// What that value is.
+    pub mode: JsonMode,
 }
 
 #[derive(Debug)]
@@ -50,7 +60,9 @@ enum Search {
 /// Finds records in JSON text.
 #[derive(Debug)]
 pub(crate) struct JsonFramer {
-    layout: JsonLayout,
+    mode: JsonMode,
+    /// The records are at the top, not at the end of a pointer.
+    is_top: bool,
     limit: usize,
     depth_limit: usize,
     walker: Walker,
@@ -62,13 +74,13 @@ pub(crate) struct JsonFramer {
 
 impl JsonFramer {
     pub(crate) fn new(layout: JsonLayout, limits: &RecordLimits) -> Self {
-        let pointer = if let JsonLayout::Array(pointer) = &layout { pointer.clone() } else { Vec::new() };
         let depth_limit = limits.depth.min(RecordLimits::DEPTH_CEILING);
         Self {
-            layout,
+            mode: layout.mode,
+            is_top: layout.pointer.is_empty(),
             limit: limits.record_bytes,
             depth_limit,
-            walker: Walker::new(pointer, depth_limit),
+            walker: Walker::new(layout.pointer, depth_limit),
             state: State::Walking,
             in_array: false,
             consumed: 0,
@@ -105,7 +117,7 @@ impl JsonFramer {
             State::Walking | State::Trailing => self.walk(input, end, at),
             State::Record(_) => self.record(input, end, at, sink),
             State::Discarding(search) => {
-                let found = search.find_end(&input[*at..], end && !self.in_array);
+                let found = search.find_end(&input[*at..], end && self.is_top && !self.in_array);
                 if let Some(length) = found {
                     *at += length;
                     self.after_record();
@@ -139,7 +151,7 @@ impl JsonFramer {
                 self.state = State::Element;
             }
             State::CommaOrEnd => return Err(self.broken("`,` or `]` after an element of the array", *at)),
-            State::BetweenValues if self.layout == JsonLayout::Document => {
+            State::BetweenValues if self.mode == JsonMode::Document => {
                 return Err(self.broken("nothing after the JSON document", *at));
             }
             _ => self.state = State::Record(self.begin(byte, *at)?),
@@ -166,8 +178,8 @@ impl JsonFramer {
         let State::Record(search) = &mut self.state else { return Ok(Flow::Stop) };
         let start = *at;
         let rest = &input[start..];
-        // In an array the end of the input cuts a number short; at the top it ends it.
-        let frame = match search.find_end(rest, end && !self.in_array) {
+        // The end of the input ends a number at the top; elsewhere it cuts it short.
+        let frame = match search.find_end(rest, end && self.is_top && !self.in_array) {
             Some(length) if length <= self.limit => {
                 *at += length;
                 Frame::Record(start..start + length)
@@ -190,7 +202,14 @@ impl JsonFramer {
     }
 
     fn after_record(&mut self) {
-        self.state = if self.in_array { State::CommaOrEnd } else { State::BetweenValues };
+        self.state = match (self.in_array, self.is_top) {
+            (true, _) => State::CommaOrEnd,
+            (false, true) => State::BetweenValues,
+            (false, false) => {
+                self.walker.value_was_read();
+                State::Trailing
+            }
+        };
     }
 
     /// Leads to the records, or to the end of the text behind them.
@@ -223,19 +242,20 @@ impl JsonFramer {
     }
 
     fn target(&mut self, byte: u8, at: &mut usize) -> Result<Flow, Failure> {
-        match (&self.layout, byte) {
-            (JsonLayout::Array(_) | JsonLayout::Detect, b'[') => {
+        match (self.mode, byte) {
+            (JsonMode::Array | JsonMode::Auto, b'[') => {
                 *at += 1;
                 self.in_array = true;
                 self.state = State::FirstElementOrEnd;
             }
-            (JsonLayout::Array(_), other) => {
+            (JsonMode::Array, other) => {
                 let found = match other {
                     b'{' => "an object",
                     b'"' => "a string",
                     b't' | b'f' => "a boolean",
                     b'n' => "null",
-                    _ => "a number",
+                    b'-' | b'0'..=b'9' => "a number",
+                    _ => return Err(self.broken("a JSON value", *at)),
                 };
                 return Err(Failure { problem: Problem::PointerNotAnArray { found }, offset: *at });
             }

@@ -9,7 +9,8 @@ mod lines;
 mod structure;
 mod walker;
 
-pub(crate) use json::{JsonFramer, JsonLayout};
+pub(crate) use json::JsonFramer;
+pub use json::{JsonLayout, JsonMode};
 pub(crate) use lines::LineFramer;
 
 use crate::error::Problem;

@@ -5,6 +5,7 @@ use crate::condition::{CompiledCondition, Field};
 use crate::csv::FieldSpan;
 use crate::error::Problem;
 use crate::json::write_json_string;
+use crate::limits::RecordLimits;
 use crate::path::FieldPath;
 use crate::types::{FieldType, cast_text};
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub(crate) struct CsvShaper {
     /// The JSON members at the end, from the first comma or brace on.
     constants: Vec<(Vec<u8>, Vec<u8>)>,
     quote: Option<u8>,
+    limits: RecordLimits,
     scratch: Vec<u8>,
 }
 
@@ -40,7 +42,12 @@ impl CsvShaper {
     ///
     /// # Errors
     /// A field of the job file that is no column of this object.
-    pub(crate) fn new(reshape: &Reshape, columns: &[Vec<u8>], quote: Option<u8>) -> Result<Self, Problem> {
+    pub(crate) fn new(
+        reshape: &Reshape,
+        columns: &[Vec<u8>],
+        quote: Option<u8>,
+        limits: RecordLimits,
+    ) -> Result<Self, Problem> {
         let column = |place: &'static str, path: &FieldPath| {
             let found = columns.iter().position(|name| path.is_column(name));
             found.ok_or_else(|| Problem::UnknownColumn { place, field: path.text().clone() })
@@ -87,6 +94,7 @@ impl CsvShaper {
                 .collect(),
             types,
             quote,
+            limits,
             scratch: Vec::new(),
         })
     }
@@ -169,7 +177,7 @@ impl CsvShaper {
             output.extend_from_slice(b"null");
             return Ok(true);
         }
-        cast_text(&text, *field_type, output).map_err(|error| Problem::TypeMismatch {
+        cast_text(&text, *field_type, &self.limits, output).map_err(|error| Problem::TypeMismatch {
             field: name.clone(),
             expected: *field_type,
             found: error.0,

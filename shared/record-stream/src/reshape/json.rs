@@ -5,6 +5,7 @@ use super::{Fate, Reshape, member_start};
 use crate::condition::{CompiledCondition, Field};
 use crate::error::Problem;
 use crate::json::{Kind, Value, write_without_line_breaks};
+use crate::limits::RecordLimits;
 use crate::types::{FieldType, cast_json};
 use std::convert::Infallible;
 use std::ops::Range;
@@ -22,6 +23,7 @@ pub(crate) struct JsonShaper {
     /// Member starts and JSON texts.
     set: Vec<(Vec<u8>, Vec<u8>)>,
     is_identity: bool,
+    limits: RecordLimits,
     /// For each node the named field's place in the record's index, if the record has it.
     found: Vec<Option<u32>>,
     /// For each node the value that its type has made, as a range of `cast_text`.
@@ -37,7 +39,7 @@ struct TypedField {
 }
 
 impl JsonShaper {
-    pub(crate) fn new(reshape: &Reshape) -> Self {
+    pub(crate) fn new(reshape: &Reshape, limits: RecordLimits) -> Self {
         let mut trie = Trie::new(reshape);
         let mut types = Vec::with_capacity(reshape.types.len());
         for (path, field_type) in &reshape.types {
@@ -68,6 +70,7 @@ impl JsonShaper {
             select,
             set: set.collect(),
             is_identity: reshape.is_identity(),
+            limits,
             found: vec![None; trie.len()],
             cast: vec![None; trie.len()],
             cast_text: Vec::new(),
@@ -138,10 +141,8 @@ impl JsonShaper {
             if is_null_token {
                 self.cast_text.extend_from_slice(b"null");
             } else {
-                cast_json(&value, typed.field_type, &mut self.cast_text).map_err(|error| Problem::TypeMismatch {
-                    field: typed.name.clone(),
-                    expected: typed.field_type,
-                    found: error.0,
+                cast_json(&value, typed.field_type, &self.limits, &mut self.cast_text).map_err(|error| {
+                    Problem::TypeMismatch { field: typed.name.clone(), expected: typed.field_type, found: error.0 }
                 })?;
             }
             self.cast[typed.node] = Some(start..self.cast_text.len());
@@ -180,7 +181,10 @@ impl JsonShaper {
 
     fn write_value(&self, node: usize, value: &Value<'_>, output: &mut Vec<u8>) {
         let rules = self.trie.node(node);
-        if let Some(range) = &self.cast[node] {
+        // Of members with one name only the last was checked and cast.
+        if let Some(range) = &self.cast[node]
+            && self.found[node] == Some(value.place())
+        {
             output.extend_from_slice(&self.cast_text[range.clone()]);
             return;
         }

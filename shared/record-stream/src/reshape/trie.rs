@@ -64,6 +64,8 @@ impl Trie {
         for (path, name) in &reshape.rename {
             let node = trie.enter_changed(path);
             trie.nodes[node].renamed = Some(member_start(name.as_bytes()));
+            // A constant of that name is written instead.
+            trie.nodes[node].drop |= path.segments().len() == 1 && reshape.set.iter().any(|(set, _)| set == name);
             let mut sibling = path.segments().to_vec();
             sibling.pop();
             sibling.push(Segment::Name(name.clone()));

@@ -78,7 +78,7 @@ impl CsvSource {
         let expects_header = self.expects_header();
         if self.shaper.is_none() {
             let columns = self.columns(bytes).map_err(|problem| (start, problem))?;
-            let shaper = CsvShaper::new(&self.reshape, &columns, self.dialect.quote);
+            let shaper = CsvShaper::new(&self.reshape, &columns, self.dialect.quote, self.limits);
             self.shaper = Some(shaper.map_err(|problem| (start, problem))?);
             self.scanner.set_limit(self.limits.record_bytes);
         }

@@ -2,7 +2,7 @@
 
 use super::{RecordFormat, StreamOptions, Work, check_utf8};
 use crate::error::{Problem, StreamError};
-use crate::frame::{Frame, JsonFramer, JsonLayout, LineFramer};
+use crate::frame::{Frame, JsonFramer, LineFramer};
 use crate::json::Index;
 use crate::limits::RecordLimits;
 use crate::reshape::{Fate, JsonShaper};
@@ -29,14 +29,11 @@ struct Records {
 
 impl JsonSource {
     pub(super) fn new(options: &StreamOptions) -> Self {
-        let structure = |layout| Framer::Structure(JsonFramer::new(layout, &options.limits));
         let framer = match &options.format {
-            RecordFormat::JsonDocument => structure(JsonLayout::Document),
-            RecordFormat::JsonArray(pointer) => structure(JsonLayout::Array(pointer.clone())),
-            RecordFormat::Json => structure(JsonLayout::Detect),
+            RecordFormat::Json(layout) => Framer::Structure(JsonFramer::new(layout.clone(), &options.limits)),
             RecordFormat::NdJson | RecordFormat::Csv(_) => Framer::Lines(LineFramer::new(options.limits.record_bytes)),
         };
-        let shaper = JsonShaper::new(&options.reshape);
+        let shaper = JsonShaper::new(&options.reshape, options.limits);
         Self { framer, records: Records { index: Index::default(), limits: options.limits, shaper } }
     }
 

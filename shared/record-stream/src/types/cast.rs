@@ -11,7 +11,12 @@ use jiff::{Timestamp, civil::Date};
 pub(crate) struct CastError(pub(crate) &'static str);
 
 /// Writes text as JSON of the given type. Nothing is written on an error.
-pub(crate) fn cast_text(text: &[u8], wanted: FieldType, output: &mut Vec<u8>) -> Result<(), CastError> {
+pub(crate) fn cast_text(
+    text: &[u8],
+    wanted: FieldType,
+    limits: &RecordLimits,
+    output: &mut Vec<u8>,
+) -> Result<(), CastError> {
     match wanted {
         FieldType::String => write_json_string(text, output),
         FieldType::Integer if is_integer(text) => write_number(text, output),
@@ -20,7 +25,7 @@ pub(crate) fn cast_text(text: &[u8], wanted: FieldType, output: &mut Vec<u8>) ->
         FieldType::Boolean => output.extend_from_slice(boolean(text)?),
         FieldType::Date => date(text, output)?,
         FieldType::Timestamp => timestamp(text, output)?,
-        FieldType::Json => json(text, output)?,
+        FieldType::Json => json(text, limits, output)?,
         FieldType::Integer => return Err(CastError("text that is not a whole number")),
         FieldType::Decimal => return Err(CastError("text that is not a decimal number")),
         FieldType::Float => return Err(CastError("text that is not a number")),
@@ -30,7 +35,12 @@ pub(crate) fn cast_text(text: &[u8], wanted: FieldType, output: &mut Vec<u8>) ->
 
 /// Writes a JSON value as JSON of the given type: a value of the right kind as it is, a string as its text would be.
 /// `null` stays `null`. Nothing is written on an error.
-pub(crate) fn cast_json(value: &Value<'_>, wanted: FieldType, output: &mut Vec<u8>) -> Result<(), CastError> {
+pub(crate) fn cast_json(
+    value: &Value<'_>,
+    wanted: FieldType,
+    limits: &RecordLimits,
+    output: &mut Vec<u8>,
+) -> Result<(), CastError> {
     let raw = value.raw();
     match (value.kind(), wanted) {
         (Kind::Null, _)
@@ -48,7 +58,7 @@ pub(crate) fn cast_json(value: &Value<'_>, wanted: FieldType, output: &mut Vec<u
         }
         (Kind::String, _) => {
             let text = value.text().map(|text| text.decoded()).unwrap_or_default();
-            return cast_text(&text, wanted, output);
+            return cast_text(&text, wanted, limits, output);
         }
         (_, FieldType::Json) => write_without_line_breaks(raw, output),
         (kind, _) => return Err(CastError(kind.describe())),
@@ -108,16 +118,28 @@ fn date(text: &[u8], output: &mut Vec<u8>) -> Result<(), CastError> {
 
 fn timestamp(text: &[u8], output: &mut Vec<u8>) -> Result<(), CastError> {
     const OTHER: CastError = CastError("text that is not a point in time with an offset");
-    let text = std::str::from_utf8(text).ok().filter(|text| !text.contains('[')).ok_or(OTHER)?;
+    let text = std::str::from_utf8(text).ok().filter(|text| is_rfc_3339_shaped(text.as_bytes())).ok_or(OTHER)?;
     let instant: Timestamp = text.parse().map_err(|_| OTHER)?;
     write_json_string(instant.to_string().as_bytes(), output);
     Ok(())
 }
 
-fn json(text: &[u8], output: &mut Vec<u8>) -> Result<(), CastError> {
-    // A cell is at most as long as its record, which has passed its limits; the index is dropped right away.
-    let limits = RecordLimits { fields: usize::MAX, ..RecordLimits::default() };
-    Index::default().build(text, &limits).map_err(|_| CastError("text that is not JSON"))?;
+/// Dashes and colons where RFC 3339 has them; the parser behind it accepts more forms of ISO 8601.
+fn is_rfc_3339_shaped(text: &[u8]) -> bool {
+    let has = |at: usize, wanted: &[u8]| text.get(at).is_some_and(|byte| wanted.contains(byte));
+    let is_dated = has(4, b"-") && has(7, b"-") && has(10, b"Tt ") && has(13, b":") && has(16, b":");
+    let has_offset = match text.last() {
+        Some(b'Z' | b'z') => true,
+        _ => text.len() >= 25 && has(text.len() - 6, b"+-") && has(text.len() - 3, b":"),
+    };
+    is_dated && has_offset && text.first().is_some_and(u8::is_ascii_digit) && !text.contains(&b',')
+}
+
+fn json(text: &[u8], limits: &RecordLimits, output: &mut Vec<u8>) -> Result<(), CastError> {
+    Index::default().build(text, limits).map_err(|problem| {
+        let is_limit = problem.is_limit();
+        CastError(if is_limit { "JSON text that is nested too deep or too large" } else { "text that is not JSON" })
+    })?;
     write_without_line_breaks(text, output);
     Ok(())
 }
@@ -128,7 +150,7 @@ mod tests {
 
     fn check(text: &str, wanted: FieldType, expected: Option<&str>) {
         let mut output = Vec::new();
-        let result = cast_text(text.as_bytes(), wanted, &mut output);
+        let result = cast_text(text.as_bytes(), wanted, &RecordLimits::default(), &mut output);
         assert_eq!(result.is_ok(), expected.is_some(), "{text} as {wanted}");
         assert_eq!(std::str::from_utf8(&output).unwrap(), expected.unwrap_or_default(), "{text} as {wanted}");
         if result.is_ok() {
@@ -161,6 +183,15 @@ mod tests {
         check("2026-01-01T00:00:00.123456789Z", FieldType::Timestamp, Some(r#""2026-01-01T00:00:00.123456789Z""#));
         check("2026-01-01T00:00:00", FieldType::Timestamp, None);
         check("2026-01-01", FieldType::Timestamp, None);
+        for other in [
+            "20260101T000000Z",
+            "2026-01-01T00Z",
+            "2026-01-01T00:00:00+01",
+            "2026-01-01T00:00:00,5Z",
+            "-000001-01-01T00:00:00Z",
+        ] {
+            check(other, FieldType::Timestamp, None);
+        }
         check("{\"a\":\n[1]}", FieldType::Json, Some(r#"{"a":[1]}"#));
         check("{a:1}", FieldType::Json, None);
     }
@@ -171,7 +202,7 @@ mod tests {
             let mut index = Index::default();
             let value = index.build(json.as_bytes(), &RecordLimits::default()).unwrap();
             let mut output = Vec::new();
-            let result = cast_json(&value, wanted, &mut output);
+            let result = cast_json(&value, wanted, &RecordLimits::default(), &mut output);
             assert_eq!(result.as_ref().map_err(|error| error.0).err(), expected.err(), "{json} as {wanted}");
             assert_eq!(std::str::from_utf8(&output).unwrap(), expected.unwrap_or_default(), "{json} as {wanted}");
         };
