@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use std::path::{Path, PathBuf};
-use tests::{mapmill, outputs, root, run_job, shown};
+use std::process::{Command, Stdio};
+use tests::{files_below, mapmill, outputs, programs, root, run_job, shown};
 
 struct Workshop {
     folder: tempfile::TempDir,
@@ -40,6 +41,35 @@ impl Workshop {
         }
         assert!(!shown.contains("panicked"), "{shown}");
     }
+
+    /// Writes a state machine and answers the option that names it.
+    fn machine(&self, states: &str) -> [String; 2] {
+        let path = self.write("machine.json", states);
+        ["--state-machine".to_owned(), path.to_str().unwrap().to_owned()]
+    }
+}
+
+/// A state machine whose children have these states, the first of them `Transform`.
+fn around(states: &str) -> String {
+    let reader = r#"{"Resource": "arn:aws:states:::s3:listObjectsV2",
+        "Parameters": {"Bucket.$": "$.job.source.bucket", "Prefix.$": "$.job.source.prefix"}}"#;
+    let batch = r#"{"mapmill": {"version": 1, "run_id.$": "$$.Execution.Name", "correlation_id.$": "$$.Execution.Id",
+        "job.$": "$.job"}}"#;
+    format!(
+        r#"{{"StartAt": "Objects", "States": {{"Objects": {{"Type": "Map", "ItemReader": {reader},
+            "ItemBatcher": {{"MaxItemsPerBatch": 10, "BatchInput": {batch}}},
+            "ItemProcessor": {{"ProcessorConfig": {{"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}},
+                "StartAt": "Transform", "States": {{{states}}}}},
+            "End": true}}}}}}"#
+    )
+}
+
+/// The state `Transform` with these fields.
+fn transform(fields: &str) -> String {
+    format!(
+        r#""Transform": {{"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {{"FunctionName": "${{TransformFunctionArn}}", "Payload.$": "$"}}, {fields}}}"#
+    )
 }
 
 #[test]
@@ -65,7 +95,21 @@ fn a_missing_folder_or_function_is_exit_2_with_its_path() {
     assert!(shown(&run.output).contains("nowhere"), "{}", shown(&run.output));
     let empty = workshop.path("empty");
     std::fs::create_dir(&empty).unwrap();
-    workshop.check(&job, &["--functions", empty.to_str().unwrap()], 2, &["transform", "does not exist"]);
+    workshop.check(&job, &["--functions", empty.to_str().unwrap()], 2, &["--functions", "transform", "does not exist"]);
+    workshop.write("empty/transform", "");
+    workshop.check(&job, &["--functions", empty.to_str().unwrap()], 2, &["--functions", "is not executable"]);
+    assert!(!workshop.path("out").exists(), "nothing is written before everything is checked");
+    for (data, out, option) in [
+        ("job.yaml", "out", "--data"),
+        ("job.yaml/x", "out", "--data"),
+        ("data", "job.yaml", "--out"),
+        ("data", "job.yaml/x", "--out"),
+    ] {
+        let run = run_job(&job, &workshop.path(data), &workshop.path(out), &[]);
+        let shown = shown(&run.output);
+        assert_eq!(run.output.status.code(), Some(2), "{data} {out}: {shown}");
+        assert!(shown.contains(&format!("error: {option}: ")) && shown.contains("job.yaml"), "{shown}");
+    }
     // Output inside the data would be read as input by the next run.
     let run = run_job(&job, &workshop.path("data"), &workshop.path("data/out"), &[]);
     assert_eq!(run.output.status.code(), Some(2), "{}", shown(&run.output));
@@ -88,6 +132,7 @@ fn an_unsupported_state_machine_is_refused_by_field() {
     check(change("3.json", "\"StartAt\": \"ProcessObjects\"", "\"StartAt\": \"Nowhere\""), &["Nowhere"]);
     check(change("4.json", "${TransformFunctionArn}", "${Something}"), &["Something"]);
     check(workshop.write("5.json", "{"), &["JSON"]);
+    assert_eq!(files_below(&workshop.path("out")), Vec::<PathBuf>::new(), "a refused state machine leaves nothing");
 }
 
 #[test]
@@ -100,14 +145,106 @@ fn an_event_that_is_no_batch_fails_its_batch_by_name() {
 }
 
 #[test]
-fn a_batch_that_is_too_slow_for_its_function_times_out_by_name() {
+fn a_state_machine_that_hides_the_workers_answers_is_no_success() {
+    let check = |states: &str, words: &[&str]| {
+        let workshop = Workshop::new();
+        let bad = "{version: 1, name: j, source: {bucket: raw}, output: {bucket: clean}, on_failure: fail}";
+        let job = workshop.write("fail.yaml", bad);
+        workshop.write("data/bad.csv", "a,a\n1,2\n");
+        let [option, machine] = workshop.machine(&around(states));
+        workshop.check(&job, &[&option, &machine], 1, words);
+    };
+    let unknown = ["unknown: the state machine hides the workers' answers", "2 in batches without a worker's answer"];
+    let caught = r#""Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Swallow"}], "End": true"#;
+    check(&format!("{}, \"Swallow\": {{\"Type\": \"Pass\", \"End\": true}}", transform(caught)), &unknown);
+    let caught = r#""ResultSelector": {"done": true}, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Swallow"}], "End": true"#;
+    check(&format!("{}, \"Swallow\": {{\"Type\": \"Succeed\"}}", transform(caught)), &unknown);
+    check(&transform(r#""OutputPath": "$.Payload", "End": true"#), &["failed in", "Mapmill.BatchFailed"]);
+}
+
+#[test]
+fn without_a_map_only_what_is_there_is_told() {
+    let workshop = Workshop::new();
+    let [option, machine] = workshop.machine(r#"{"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}"#);
+    let run = run_job(&workshop.path("job.yaml"), &workshop.path("data"), &workshop.path("out"), &[&option, &machine]);
+    let shown = shown(&run.output);
+    assert_eq!(run.output.status.code(), Some(0), "{shown}");
+    assert!(shown.contains("objects   not known") && shown.contains("  summary   "), "{shown}");
+    for absent in ["0 in all", "  records ", "  ledger ", "  results "] {
+        assert!(!shown.contains(absent), "{absent}: {shown}");
+    }
+    assert_eq!(run.summary["items"], serde_json::Value::Null);
+}
+
+#[test]
+fn objects_that_were_never_started_are_counted() {
+    let workshop = Workshop::new();
+    for number in 0..40 {
+        workshop.write(&format!("data/in/{number}.csv"), "a,a\n1,2\n");
+    }
+    let bad = "{version: 1, name: j, source: {bucket: raw, prefix: in/}, output: {bucket: clean}, on_failure: fail}";
+    let job = workshop.write("fail.yaml", bad);
+    let more = ["--max-items", "1", "--max-concurrency", "1"];
+    let run = run_job(&job, &workshop.path("data"), &workshop.path("out"), &more);
+    let shown = shown(&run.output);
+    assert_eq!(run.output.status.code(), Some(1), "{shown}");
+    let items = &run.summary["items"];
+    let number = |name: &str| items[name].as_u64().unwrap();
+    assert!(number("never_started") > 30, "{items}");
+    assert_eq!(number("total") + number("in_failed_batches") + number("never_started"), 41, "{items}");
+    assert!(
+        shown.contains("41 in all") && shown.contains(&format!("{} never started", number("never_started"))),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_run_id_is_accepted_once() {
+    let workshop = Workshop::new();
+    let job = workshop.path("job.yaml");
+    workshop.check(&job, &[], 0, &["succeeded"]);
+    let before = files_below(&workshop.path("out"));
+    workshop.check(&job, &[], 2, &["_mapmill/test exists", "choose another --run-id"]);
+    assert_eq!(files_below(&workshop.path("out")), before);
+}
+
+#[test]
+fn folders_may_be_relative() {
+    let workshop = Workshop::new();
+    std::fs::create_dir(workshop.path("functions")).unwrap();
+    std::os::unix::fs::symlink(programs().join("transform"), workshop.path("functions/transform")).unwrap();
+    let line = "run --job job.yaml --data data --out out --functions functions";
+    let run =
+        Command::new(programs().join("mapmill")).args(line.split(' ')).current_dir(workshop.path("")).output().unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", shown(&run));
+    assert_eq!(outputs(&workshop.path("out")).len(), 1);
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let workshop = Workshop::new();
+    for line in ["check --job job.yaml", "input --job job.yaml", "schema job"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let run = Command::new(programs().join("mapmill"))
+            .args(line.split(' '))
+            .current_dir(workshop.path(""))
+            .stdout(Stdio::from(full))
+            .output()
+            .unwrap();
+        assert_eq!(run.status.code(), Some(1), "{line}: {}", shown(&run));
+        assert!(shown(&run).contains("cannot write to standard output"), "{line}: {}", shown(&run));
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_slow_for_its_function_fails_and_says_what_to_do() {
     let workshop = Workshop::new();
     workshop.write("data/in/big.ndjson", "{\"a\":1}\n".repeat(20 << 20));
     workshop.check(
         &workshop.path("job.yaml"),
         &["--timeout", "1"],
         1,
-        &["Sandbox.Timedout", "timed out after 1.00 seconds"],
+        &["Mapmill.BatchFailed", "time ran out", "longer function timeout"],
     );
 }
 

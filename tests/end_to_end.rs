@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use tests::{outputs, run_job, shown};
+use tests::{outputs, run_job, run_job_as, shown};
 
 const JOB: &str = "
 version: 1
@@ -282,8 +282,8 @@ fn a_second_run_writes_the_same_bytes() {
     let second = run_job(&job, &data, &other, &["--max-items", "7", "--max-concurrency", "1"]);
     assert_eq!(second.output.status.code(), Some(0), "{}", shown(&second.output));
     assert_eq!(outputs(&other), before);
-    // Again into the first folder: the same batches replace their own outputs and ledger.
-    let third = run_job(&job, &data, &out, &[]);
+    // Again into the first folder: the same batches replace their own outputs, and make a ledger of their own.
+    let third = run_job_as("again", &job, &data, &out, &[]);
     assert_eq!(third.output.status.code(), Some(0), "{}", shown(&third.output));
     assert_eq!(outputs(&out), before);
     assert_eq!(third.ledger.len(), first.ledger.len());

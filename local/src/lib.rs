@@ -5,6 +5,7 @@ pub mod asl;
 pub mod bounded_file;
 pub mod cli;
 pub mod distributed_map;
+pub mod explain;
 pub mod lambda_host;
 pub mod observer;
 pub mod s3;

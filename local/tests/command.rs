@@ -77,4 +77,6 @@ fn serve_prints_the_environment_and_stops_on_signals() {
     };
     check("-INT", 130);
     check("-TERM", 0);
+    check("-HUP", 129);
+    check("-QUIT", 131);
 }

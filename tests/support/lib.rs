@@ -45,16 +45,23 @@ pub struct Run {
 /// Runs a job over a data folder into an output folder, with more arguments. The run's id is `test`.
 #[must_use]
 pub fn run_job(job: &Path, data: &Path, out: &Path, more: &[&str]) -> Run {
+    run_job_as("test", job, data, out, more)
+}
+
+/// Like [`run_job`], with a run id of one's own: no id is accepted twice for one output folder.
+#[must_use]
+pub fn run_job_as(run_id: &str, job: &Path, data: &Path, out: &Path, more: &[&str]) -> Run {
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let (job, data, output_folder) = (text(job), text(data), text(out));
-    let mut arguments = vec!["run", "--job", &job, "--data", &data, "--out", &output_folder, "--run-id", "test"];
+    let mut arguments = vec!["run", "--job", &job, "--data", &data, "--out", &output_folder, "--run-id", run_id];
     arguments.extend(more);
     let output = mapmill(&arguments);
     let files = files_below(out);
     let read = |path: &PathBuf| std::fs::read_to_string(out.join(path)).unwrap();
-    let summary = files.iter().find(|path| path.ends_with("_mapmill/test/summary.json")).map(read);
+    let summary = files.iter().find(|path| path.ends_with(format!("_mapmill/{run_id}/summary.json"))).map(read);
+    let ledger_folder = format!("_mapmill/{run_id}/ledger/");
     let mut ledger = BTreeMap::new();
-    for path in files.iter().filter(|path| path.to_str().unwrap().contains("_mapmill/test/ledger/")) {
+    for path in files.iter().filter(|path| path.to_str().unwrap().contains(&ledger_folder)) {
         for line in read(path).lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let key = line["key"].as_str().unwrap().to_owned();

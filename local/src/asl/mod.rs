@@ -26,7 +26,7 @@ pub(crate) use definition::{
     Transformation,
 };
 pub(crate) use engine::{
-    Core, EXPRESS_DURATION_MAX, Ending, Execution, History, STANDARD_EVENTS_MAX, Visit, items, numbers, role,
+    Clock, Core, EXPRESS_DURATION_MAX, Ending, Execution, History, STANDARD_EVENTS_MAX, Visit, items, numbers, role,
 };
 pub use engine::{Engine, EngineOptions, ExecutionResult, ExecutionStatus};
 pub use error::{CAUSE_BYTES_MAX, names};

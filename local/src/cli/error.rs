@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use super::signals::StopSignal;
+
 /// How a command ended that did not break off with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -10,8 +12,8 @@ pub enum Exit {
     Success,
     /// The work was done, and its result is a failure that has been reported already.
     Failure,
-    /// Ctrl-C.
-    Interrupted,
+    /// A signal ended the work early.
+    Stopped(StopSignal),
 }
 
 impl Exit {
@@ -21,7 +23,7 @@ impl Exit {
         match self {
             Self::Success => ExitCode::SUCCESS,
             Self::Failure => ExitCode::from(1),
-            Self::Interrupted => ExitCode::from(130),
+            Self::Stopped(signal) => ExitCode::from(signal.exit_code()),
         }
     }
 }

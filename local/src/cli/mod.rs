@@ -4,7 +4,8 @@
 //! `pub(super) fn run(arguments, &Terminal) -> Result<Exit, CommandError>`, a variant of [`Command`], an arm in
 //! [`dispatch`]. Everything that is printed goes through [`Terminal`].
 //!
-//! Exit codes: 0 the work succeeded; 1 it failed; 2 the command line or the job file is wrong; 130 Ctrl-C.
+//! Exit codes: 0 the work succeeded; 1 it failed; 2 the command line, the job file or a folder is wrong; 130 Ctrl-C, and
+//! 128 and the number of any other signal that stopped it.
 
 mod check;
 mod error;
@@ -30,7 +31,7 @@ pub use terminal::Terminal;
     name = "mapmill",
     version,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 success, 1 the work failed, 2 wrong command line or job file, 130 Ctrl-C.\n\
+    after_help = "Exit codes: 0 success, 1 the work failed, 2 wrong command line, job file or folder, 130 Ctrl-C.\n\
                   `mapmill help COMMAND` shows an example for each command."
 )]
 pub struct Cli {
@@ -60,10 +61,11 @@ pub fn main() -> ExitCode {
     let terminal = Terminal::new();
     // Help and wrong usage end here, with 0 and 2.
     let cli = Cli::parse();
-    match dispatch(cli.command, &terminal) {
+    let ended = dispatch(cli.command, &terminal);
+    match ended.and_then(|exit| terminal.finish().map(|()| exit)) {
         Ok(exit) => exit.code(),
         Err(error) => {
-            terminal.error(&error);
+            Terminal::new().error(&error);
             error.exit_code()
         }
     }

@@ -1,11 +1,12 @@
 //! `mapmill serve`: the embedded S3 alone.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::signals::StopSignals;
+use super::signals::{StopSignal, StopSignals};
 use super::terminal::{human_bytes, human_count, shorten};
 use super::{CommandError, Exit, Terminal, block_on};
 use crate::s3::{MountReport, ObjectStore, S3Server, StoreError, StoreOptions};
@@ -42,15 +43,19 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
     let store = Arc::new(ObjectStore::new(StoreOptions::default()).map_err(CommandError::failed)?);
-    let report = store.mount(&arguments.bucket, &arguments.data).map_err(classify)?;
+    let report = store.mount(&arguments.bucket, &arguments.data).map_err(|error| classify("--data", error))?;
     if let Some(out) = &arguments.out {
-        store.materialise(&arguments.out_bucket, out).map_err(classify)?;
+        store.materialise(&arguments.out_bucket, out).map_err(|error| classify("--out", error))?;
     }
     block_on(async {
         let mut signals = StopSignals::listen()?;
         let server = S3Server::start(Arc::clone(&store), arguments.port_s3).await.map_err(CommandError::usage)?;
         greet(arguments, &report, &server, terminal);
-        let exit = signals.stopped().await;
+        // SIGTERM is the ordinary way to end a service.
+        let exit = match signals.stopped().await {
+            StopSignal::Terminate => Exit::Success,
+            signal => Exit::Stopped(signal),
+        };
         server.shutdown().await;
         if arguments.out.is_some() {
             tell_unmapped(&store, &arguments.out_bucket, terminal);
@@ -59,20 +64,35 @@ pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, Co
     })
 }
 
-/// Bad names and folders are the user's to put right; the rest is a failure of the machine.
-pub(super) fn classify(error: StoreError) -> CommandError {
-    match error {
-        StoreError::InvalidBucketName { .. }
-        | StoreError::NotAFolder { .. }
+/// A folder that cannot be used, with the option that named it.
+#[derive(Debug, thiserror::Error)]
+#[error("{option}: {source}")]
+struct FolderError {
+    option: &'static str,
+    source: StoreError,
+}
+
+/// Bad names and folders are the user's to put right; the rest is a failure of the machine. `option` named the folder.
+pub(super) fn classify(option: &'static str, error: StoreError) -> CommandError {
+    let is_usage = match &error {
+        StoreError::InvalidBucketName { .. } | StoreError::BucketInUse { .. } => return CommandError::usage(error),
+        StoreError::NotAFolder { .. }
         | StoreError::FoldersOverlap { .. }
         | StoreError::FolderInUse { .. }
-        | StoreError::TooMany { .. }
-        | StoreError::BucketInUse { .. } => CommandError::usage(error),
-        StoreError::Io { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            CommandError::usage(error)
-        }
-        _ => CommandError::failed(error),
-    }
+        | StoreError::TooMany { .. } => true,
+        StoreError::Io { source, .. } => matches!(
+            source.kind(),
+            ErrorKind::NotFound
+                | ErrorKind::NotADirectory
+                | ErrorKind::AlreadyExists
+                | ErrorKind::PermissionDenied
+                | ErrorKind::ReadOnlyFilesystem
+                | ErrorKind::InvalidFilename
+        ),
+        _ => false,
+    };
+    let error = FolderError { option, source: error };
+    if is_usage { CommandError::usage(error) } else { CommandError::failed(error) }
 }
 
 fn greet(arguments: &Arguments, report: &MountReport, server: &S3Server, terminal: &Terminal) {
@@ -114,5 +134,26 @@ pub(super) fn tell_unmapped(store: &ObjectStore, bucket: &str, terminal: &Termin
     let listed = objects.len() as u64;
     if total > listed {
         terminal.warning(format!("{} more objects are not at the path of their key", human_count(total - listed)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_can_put_right_is_wrong_usage_and_names_the_option() {
+        let check = |kind: ErrorKind, is_usage: bool| {
+            let error = classify("--out", StoreError::io("create folder", "x")(kind.into()));
+            assert_eq!(matches!(error, CommandError::Usage(_)), is_usage, "{error}");
+            assert!(error.to_string().starts_with("--out: cannot create folder x"), "{error}");
+        };
+        check(ErrorKind::NotFound, true);
+        check(ErrorKind::NotADirectory, true);
+        check(ErrorKind::AlreadyExists, true);
+        check(ErrorKind::PermissionDenied, true);
+        check(ErrorKind::ReadOnlyFilesystem, true);
+        check(ErrorKind::StorageFull, false);
+        check(ErrorKind::Other, false);
     }
 }

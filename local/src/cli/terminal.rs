@@ -2,11 +2,15 @@
 //! go to standard error.
 
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+
+use super::CommandError;
+use crate::explain::explain;
 
 /// Work that is done sooner shows no progress bar.
 const PROGRESS_AFTER: Duration = Duration::from_secs(2);
@@ -15,6 +19,15 @@ const PROGRESS_AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Terminal {
     interactive: bool,
+    /// Why a line of the result could not be written.
+    failure: OnceLock<io::Error>,
+}
+
+/// The result of a command did not reach its reader.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output; what was written is not complete")]
+struct OutputError {
+    source: io::Error,
 }
 
 impl Default for Terminal {
@@ -27,7 +40,7 @@ impl Terminal {
     /// The terminal of this process.
     #[must_use]
     pub fn new() -> Self {
-        Self { interactive: io::stderr().is_terminal() }
+        Self { interactive: io::stderr().is_terminal(), failure: OnceLock::new() }
     }
 
     /// Whether a person is watching standard error.
@@ -36,10 +49,30 @@ impl Terminal {
         self.interactive
     }
 
-    /// One line of the result.
+    /// One line of the result. That it could not be written is told by [`Terminal::finish`].
     pub fn line(&self, text: impl AsRef<str>) {
-        // A reader that has seen enough, like `head`, is no reason to fail.
-        let _ = writeln!(io::stdout().lock(), "{}", text.as_ref());
+        self.keep(writeln!(io::stdout().lock(), "{}", text.as_ref()));
+    }
+
+    /// Ends the result.
+    ///
+    /// # Errors
+    /// [`CommandError::Failed`] when a line of it could not be written, for instance because the disk is full.
+    pub fn finish(self) -> Result<(), CommandError> {
+        self.keep(io::stdout().lock().flush());
+        match self.failure.into_inner() {
+            None => Ok(()),
+            Some(source) => Err(CommandError::failed(OutputError { source })),
+        }
+    }
+
+    /// Keeps the first failure. A reader that has seen enough, like `head`, is no failure.
+    fn keep(&self, written: io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            let _ = self.failure.set(error);
+        }
     }
 
     /// The result as indented JSON.
@@ -103,22 +136,6 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
-}
-
-/// An error and its causes in one line. Causes that the message holds already are left out.
-#[must_use]
-pub fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// A number of bytes for people: `999 bytes`, `1.5 KB`, `12 MB`. Decimal units, as disks and S3 bills use.
@@ -187,23 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn only_a_reader_that_went_away_is_no_failure() {
+        let check = |kind: ErrorKind, fails: bool| {
+            let terminal = Terminal::new();
+            terminal.keep(Err(kind.into()));
+            assert_eq!(terminal.finish().is_err(), fails, "{kind}");
+        };
+        check(ErrorKind::BrokenPipe, false);
+        check(ErrorKind::StorageFull, true);
+    }
+
+    #[test]
     fn long_texts_are_cut() {
         assert_eq!(shorten("short"), "short");
         assert_eq!(shorten(&"ä".repeat(100)), "ä".repeat(100));
         assert_eq!(shorten(&"x".repeat(101)), format!("{}…", "x".repeat(100)));
-    }
-
-    #[test]
-    fn causes_are_told_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("{text}")]
-        struct Layer {
-            text: &'static str,
-            source: Option<Box<Layer>>,
-        }
-        let inner = Layer { text: "no such file", source: None };
-        let middle = Layer { text: "cannot read x: no such file", source: Some(Box::new(inner)) };
-        let outer = Layer { text: "no job", source: Some(Box::new(middle)) };
-        assert_eq!(explain(&outer), "no job: cannot read x: no such file");
     }
 }

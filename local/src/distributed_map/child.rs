@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::batcher::Batch;
 use crate::asl::context::Identity;
 use crate::asl::{
-    EXPRESS_DURATION_MAX, Ending, Execution, ExecutionStatus, ExecutionType, History, STANDARD_EVENTS_MAX,
+    Clock, EXPRESS_DURATION_MAX, Ending, Execution, ExecutionStatus, ExecutionType, History, STANDARD_EVENTS_MAX,
     StateMachine, role, time,
 };
 
@@ -82,6 +82,7 @@ impl Family {
             identity,
             cancel: self.cancel.child_token(),
             history: History::new(events),
+            clock: Clock::default(),
             top: false,
             map_runs: Mutex::new(Vec::new()),
         });

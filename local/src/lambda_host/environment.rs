@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::process::Child;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::FunctionError;
-use super::process;
+use super::process::{self, Process};
 use super::runtime_api::{Invocation, Reply, RuntimeApi};
 use super::{FunctionConfig, HostOptions, PAYLOAD_BYTES_MAX};
 
@@ -16,7 +15,7 @@ use super::{FunctionConfig, HostOptions, PAYLOAD_BYTES_MAX};
 pub(super) struct Environment {
     pub(super) number: u64,
     api: RuntimeApi,
-    child: Child,
+    process: Process,
 }
 
 /// Why there is no answer.
@@ -50,7 +49,7 @@ impl Environment {
         let api = RuntimeApi::open().await.map_err(|error| {
             failed("Runtime.Unknown", &format!("no listener for the Runtime API could be opened: {error}"))
         })?;
-        let mut child = process::start(config, options, number, &api.address.to_string()).map_err(|error| {
+        let mut process = process::start(config, options, number, &api.address.to_string()).map_err(|error| {
             let path = config.command.display();
             failed("Runtime.InvalidEntrypoint", &format!("fork/exec {path}: {error}"))
         })?;
@@ -58,17 +57,17 @@ impl Environment {
             biased;
             () = stop.cancelled() => Err(Broken::ShutDown),
             ready = api.initialised() => ready.map_err(Broken::Failed),
-            exited = child.wait() => Err(failed("Runtime.ExitError", &process::describe_exit(exited))),
+            exited = process.wait() => Err(failed("Runtime.ExitError", &process::describe_exit(exited))),
             () = tokio::time::sleep(options.init_timeout) => {
                 let seconds = options.init_timeout.as_secs_f64();
                 Err(failed("Sandbox.Timedout", &format!("Init timed out after {seconds:.2} seconds")))
             }
         };
         if let Err(broken) = initialised {
-            end(&mut child).await;
+            process.end().await;
             return Err(broken);
         }
-        Ok(Self { number, api, child })
+        Ok(Self { number, api, process })
     }
 
     /// Runs one invocation to its end or its timeout.
@@ -103,7 +102,7 @@ impl Environment {
             biased;
             () = stop.cancelled() => Err(None),
             reply = answered => Ok(reply),
-            exited = self.child.wait() => {
+            exited = self.process.wait() => {
                 let message = process::describe_exit(exited);
                 Err(Some(FunctionError::reported("Runtime.ExitError", request_id, &message)))
             }
@@ -113,7 +112,7 @@ impl Environment {
             }
         };
         let duration = started.elapsed();
-        let peak_memory_bytes = process::peak_memory_bytes(self.child.id());
+        let peak_memory_bytes = process::peak_memory_bytes(self.process.id());
         let (result, usable) = match ended {
             Ok(Reply::Response(body)) => (Ok(body), true),
             Ok(Reply::Error(error)) => (Err(error), true),
@@ -124,36 +123,31 @@ impl Environment {
             }
             Err(Some(error)) => (Err(error), false),
             Err(None) => {
-                end(&mut self.child).await;
+                self.process.end().await;
                 return Err(Broken::ShutDown);
             }
         };
         if !usable {
-            end(&mut self.child).await;
+            self.process.end().await;
         }
         Ok(Answered { result, duration, peak_memory_bytes, usable })
     }
 
     /// True while the process runs.
     pub(super) fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        self.process.is_alive()
     }
 
     /// Id of the process.
     #[cfg(test)]
     pub(super) fn process(&self) -> Option<u32> {
-        self.child.id()
+        self.process.id()
     }
 
     /// Ends the process and waits until it is gone.
     pub(super) async fn shut_down(mut self) {
-        end(&mut self.child).await;
+        self.process.end().await;
     }
-}
-
-/// Kills a process and reaps it; one that has ended already is only reaped.
-async fn end(child: &mut Child) {
-    let _ = child.kill().await;
 }
 
 /// A trace header of the form that X-Ray uses; nothing is sampled here.

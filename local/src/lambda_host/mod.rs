@@ -9,22 +9,31 @@
 //! Each execution environment is a process with a listener of its own, because `AWS_LAMBDA_RUNTIME_API` is an address
 //! without a path for some runtimes. A pool starts environments when they are needed, up to the function's maximum, and
 //! keeps them for later invocations. When all are busy an invocation waits its turn; the real service would answer
-//! `Lambda.TooManyRequestsException` instead, which would only make local runs slower. Between invocations a process is
-//! not frozen, and its memory is measured but not limited.
+//! `Lambda.TooManyRequestsException` instead, which would only make local runs slower. The time of waiting counts nowhere:
+//! the function's timeout begins with the event, and whoever invokes is told when the waiting is over
+//! ([`LambdaHost::invoke_when_free`]), so that `TimeoutSeconds` of a task begins then and the clock of its execution (the
+//! 300 s of an express one) stands still until then. Between invocations a process is not frozen, and its memory is measured but not limited.
 //!
-//! A host never leaves a process behind: shutting down, dropping the host and ending `mapmill` all end its processes.
+//! A host leaves no process behind. Each environment is a process group of its own, and the whole group is killed after a
+//! timeout or a crash, on shutting down, and when the host is dropped; only a process that leaves its group escapes. An
+//! interrupt at the terminal does not reach the groups, so `mapmill` itself has to end the host when it is stopped. When
+//! `mapmill` is killed outright (SIGKILL) it can do nothing: then a worker ends as soon as it next asks for an invocation,
+//! because the listener is gone with `mapmill`, and one that is busy fails at its next request to the embedded S3.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 mod environment;
 mod logs;
+mod open_files;
 mod outcome;
 mod pool;
 mod process;
@@ -34,6 +43,7 @@ mod tests;
 mod variables;
 
 pub use logs::{LINE_BYTES_MAX, LogFile, LogLine, LogSink, NoLogs, OutputStream};
+pub use open_files::environments_that_fit;
 pub use outcome::{FunctionError, InvokeOutcome};
 
 /// Largest event and largest answer of a synchronous invocation, in bytes, as in the service.
@@ -66,6 +76,13 @@ impl Default for HostOptions {
             init_timeout: Duration::from_secs(10),
             logs: Arc::new(NoLogs),
         }
+    }
+}
+
+impl HostOptions {
+    /// The ARN that a function of this name has in a host with these settings.
+    pub fn function_arn(&self, name: &str) -> String {
+        format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account)
     }
 }
 
@@ -103,7 +120,7 @@ pub enum HostError {
         /// What is allowed.
         expected: String,
     },
-    /// The program does not exist or is no file.
+    /// The program does not exist, is no file or is not executable.
     #[error("function \"{function}\": the program {} {problem}; build it first or name another one", .path.display())]
     MissingCommand {
         /// Name of the function.
@@ -153,7 +170,7 @@ impl LambdaHost {
     /// # Errors
     /// When a setting is out of range, the program does not exist, or the name is taken.
     pub fn register(&self, config: FunctionConfig) -> Result<(), HostError> {
-        check(&config)?;
+        config.check()?;
         let name = config.name.clone();
         let mut functions = self.functions.write().unwrap_or_else(PoisonError::into_inner);
         if functions.contains_key(&name) {
@@ -166,7 +183,7 @@ impl LambdaHost {
 
     /// The ARN of a function of this name.
     pub fn function_arn(&self, name: &str) -> String {
-        format!("arn:aws:lambda:{}:{}:function:{name}", self.options.region, self.options.account)
+        self.options.function_arn(name)
     }
 
     /// Invokes a function by name or ARN and waits for its answer.
@@ -176,11 +193,25 @@ impl LambdaHost {
     /// # Errors
     /// When the invocation could not begin. A function that fails is no error but an outcome.
     pub async fn invoke(&self, function: &str, event: Bytes) -> Result<InvokeOutcome, HostError> {
+        let (begun, _) = oneshot::channel();
+        self.invoke_when_free(function, event, begun).await
+    }
+
+    /// As [`LambdaHost::invoke`], and tells `begun` when the invocation no longer waits for an environment.
+    ///
+    /// # Errors
+    /// As [`LambdaHost::invoke`].
+    pub async fn invoke_when_free(
+        &self,
+        function: &str,
+        event: Bytes,
+        begun: oneshot::Sender<()>,
+    ) -> Result<InvokeOutcome, HostError> {
         if event.len() > PAYLOAD_BYTES_MAX {
             return Err(HostError::EventTooLarge { bytes: event.len() });
         }
         let pool = self.pool(function)?;
-        pool.invoke(event).await
+        pool.invoke(event, begun).await
     }
 
     /// Ends all processes and waits until they are gone. Invocations that wait or run end with an error.
@@ -218,32 +249,39 @@ fn bare_name(function: &str) -> &str {
     }
 }
 
-fn check(config: &FunctionConfig) -> Result<(), HostError> {
-    let invalid = |setting, found: String, expected: String| {
-        Err(HostError::InvalidSetting { function: config.name.clone(), setting, found, expected })
-    };
-    let name_fits = (1..=64).contains(&config.name.len())
-        && config.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if !name_fits {
-        return invalid("the name", format!("\"{}\"", config.name), "1 to 64 letters, digits, - and _".to_owned());
+impl FunctionConfig {
+    /// Whether a function can be registered.
+    ///
+    /// # Errors
+    /// When a setting is out of range or the program is not one that can be started.
+    pub fn check(&self) -> Result<(), HostError> {
+        let invalid = |setting, found: String, expected: String| {
+            Err(HostError::InvalidSetting { function: self.name.clone(), setting, found, expected })
+        };
+        let name_fits = (1..=64).contains(&self.name.len())
+            && self.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if !name_fits {
+            return invalid("the name", format!("\"{}\"", self.name), "1 to 64 letters, digits, - and _".to_owned());
+        }
+        if !MEMORY_MB_RANGE.contains(&self.memory_mb) {
+            let (least, most) = (MEMORY_MB_RANGE.start(), MEMORY_MB_RANGE.end());
+            return invalid("the memory", format!("{} MB", self.memory_mb), format!("{least} to {most} MB"));
+        }
+        if self.timeout < Duration::from_millis(1) || self.timeout > TIMEOUT_MAX {
+            return invalid("the timeout", format!("{:?}", self.timeout), format!("1 ms to {TIMEOUT_MAX:?}"));
+        }
+        if let Some(environments) = self.max_environments
+            && !(1..=ENVIRONMENTS_MAX).contains(&environments)
+        {
+            return invalid("the number of environments", environments.to_string(), format!("1 to {ENVIRONMENTS_MAX}"));
+        }
+        let problem = match std::fs::metadata(&self.command) {
+            Ok(metadata) if !metadata.is_file() => "is not a file".to_owned(),
+            Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => "is not executable".to_owned(),
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+            Err(error) => format!("cannot be looked at ({error})"),
+        };
+        Err(HostError::MissingCommand { function: self.name.clone(), path: self.command.clone(), problem })
     }
-    if !MEMORY_MB_RANGE.contains(&config.memory_mb) {
-        let (least, most) = (MEMORY_MB_RANGE.start(), MEMORY_MB_RANGE.end());
-        return invalid("the memory", format!("{} MB", config.memory_mb), format!("{least} to {most} MB"));
-    }
-    if config.timeout < Duration::from_millis(1) || config.timeout > TIMEOUT_MAX {
-        return invalid("the timeout", format!("{:?}", config.timeout), format!("1 ms to {TIMEOUT_MAX:?}"));
-    }
-    if let Some(environments) = config.max_environments
-        && !(1..=ENVIRONMENTS_MAX).contains(&environments)
-    {
-        return invalid("the number of environments", environments.to_string(), format!("1 to {ENVIRONMENTS_MAX}"));
-    }
-    let problem = match std::fs::metadata(&config.command) {
-        Ok(metadata) if metadata.is_file() => return Ok(()),
-        Ok(_) => "is not a file".to_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist".to_owned(),
-        Err(error) => format!("cannot be looked at ({error})"),
-    };
-    Err(HostError::MissingCommand { function: config.name.clone(), path: config.command.clone(), problem })
 }

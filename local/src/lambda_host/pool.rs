@@ -48,8 +48,12 @@ impl Pool {
         }
     }
 
-    /// Waits for a free environment, runs the invocation there and returns its outcome.
-    pub(super) async fn invoke(self: Arc<Self>, event: Bytes) -> Result<InvokeOutcome, HostError> {
+    /// Waits for a place, tells `begun`, runs the invocation and returns its outcome.
+    pub(super) async fn invoke(
+        self: Arc<Self>,
+        event: Bytes,
+        begun: oneshot::Sender<()>,
+    ) -> Result<InvokeOutcome, HostError> {
         let request = Request { id: uuid::Uuid::new_v4().to_string(), event, queued: Instant::now() };
         let (mut sender, receiver) = oneshot::channel();
         // A task of its own, so that a caller who gives up leaves no environment in the middle of an invocation.
@@ -60,6 +64,7 @@ impl Pool {
                 () = sender.closed() => return,
                 permit = self.places.acquire() => permit.ok(),
             };
+            let _ = begun.send(());
             let outcome = match &permit {
                 Some(_) => self.run(request).await,
                 None => Err(HostError::ShutDown),

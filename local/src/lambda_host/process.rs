@@ -3,20 +3,62 @@
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 use super::logs::{LogLine, OutputStream, forward};
 use super::{FunctionConfig, HostOptions, variables};
 
-/// Starts the function's program. Its output goes to the log sink until it ends; dropping the child kills it.
-///
-/// The process stays in our process group, so an interrupt at the terminal reaches it too.
+/// A function's program and everything that it has started. Dropping it kills them all.
+pub(super) struct Process {
+    child: Child,
+    /// The process group; `None` when it has been killed.
+    group: Option<Pid>,
+}
+
+impl Process {
+    /// Id of the program's process, while it is not reaped.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// True while the program runs.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until the program has ended by itself.
+    pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Kills the whole group and waits until the program is gone; one that has ended already is only reaped.
+    pub(super) async fn end(&mut self) {
+        self.kill_group();
+        let _ = self.child.kill().await;
+    }
+
+    fn kill_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            // A group of which nobody is left is what we want.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
+/// Starts the function's program in a process group of its own. Its output goes to the log sink until it ends.
 pub(super) fn start(
     config: &FunctionConfig,
     options: &HostOptions,
     environment: u64,
     runtime_api: &str,
-) -> std::io::Result<Child> {
+) -> std::io::Result<Process> {
     let log_stream = format!("{environment:08}");
     let mut command = Command::new(&config.command);
     command
@@ -26,6 +68,7 @@ pub(super) fn start(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
     if let Some(task_root) = config.command.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         command.current_dir(task_root);
@@ -49,7 +92,9 @@ pub(super) fn start(
             Arc::clone(&options.logs),
         ));
     }
-    Ok(child)
+    // The first process of a group has the group's id.
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    Ok(Process { child, group })
 }
 
 async fn collect(

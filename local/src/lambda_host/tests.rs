@@ -203,9 +203,13 @@ async fn environments_are_reused_and_invocations_wait_their_turn() {
     let puppet = Puppet::new(FunctionConfig { max_environments: Some(1), ..shell("") });
     let first = puppet.invoke();
     let id = puppet.next(1).await;
-    let second = puppet.invoke();
+    let (begun, mut has_begun) = oneshot::channel();
+    let host = Arc::clone(&puppet.host);
+    let second = tokio::spawn(async move { host.invoke_when_free("function", Bytes::from_static(b"{}"), begun).await });
     tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(has_begun.try_recv().is_err(), "it waits for the only environment");
     puppet.respond(1, &id, "1").await;
+    has_begun.await.unwrap();
     let first = first.await.unwrap().unwrap();
     assert_eq!((first.result.as_deref().unwrap(), first.cold_start(), first.environment), (&b"1"[..], true, 1));
     assert!(first.peak_memory_bytes.unwrap() > 10_000);
@@ -255,8 +259,55 @@ async fn a_process_that_dies_while_idle_is_replaced() {
     puppet.host.shutdown().await;
 }
 
-fn process_exists(process: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{process}")).exists()
+/// True while a process runs; one that has ended and waits to be reaped by somebody does not.
+fn runs(process: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    let after_name = |stat: String| stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    state.ok().and_then(after_name).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+async fn must_end(process: u32) {
+    for _ in 0..100 {
+        if !runs(process) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("process {process} still runs");
+}
+
+/// Waits for the first line of an environment, which is a process id, and returns it.
+async fn first_line(logs: &Kept) -> u32 {
+    for _ in 0..500 {
+        let line = logs.0.lock().unwrap().first().cloned();
+        if let Some(line) = line {
+            return line.rsplit(' ').next().unwrap().parse().unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nothing was printed");
+}
+
+#[tokio::test]
+async fn what_a_function_has_started_ends_with_it() {
+    for (end, error_type) in [("wait", "Sandbox.Timedout"), ("exit 3", "Runtime.ExitError")] {
+        let (host, logs) =
+            host_with(shell(&format!("sleep 60 <&- >&- 2>&- & echo $!; {end}")), Duration::from_millis(700));
+        let outcome = host.invoke("function", Bytes::new()).await.unwrap();
+        assert_eq!(outcome.result.unwrap_err().error_type, error_type);
+        must_end(first_line(&logs).await).await;
+    }
+    let (host, logs) = host(shell("sleep 60 & echo $!; wait"));
+    let host = Arc::new(host);
+    let invoked = tokio::spawn({
+        let host = Arc::clone(&host);
+        async move { host.invoke("function", Bytes::new()).await }
+    });
+    let started = first_line(&logs).await;
+    assert!(runs(started));
+    host.shutdown().await;
+    assert_eq!(invoked.await.unwrap(), Err(HostError::ShutDown));
+    must_end(started).await;
 }
 
 #[tokio::test]
@@ -269,7 +320,7 @@ async fn shutting_down_ends_every_process() {
     let finished = tokio::time::timeout(Duration::from_secs(5), idle).await;
     let processes = puppet.host.pool("function").unwrap().idle_processes();
     puppet.host.shutdown().await;
-    assert!(!processes.is_empty() && processes.iter().all(|process| !process_exists(*process)));
+    assert!(!processes.is_empty() && processes.iter().all(|process| !runs(*process)));
     // Which of the two calls got which environment is chance: one has an answer, the other was stopped.
     let outcomes = [finished.ok().map(Result::unwrap), Some(busy.await.unwrap())];
     assert!(outcomes.iter().flatten().any(|outcome| *outcome == Err(HostError::ShutDown)));
@@ -285,13 +336,7 @@ async fn dropping_the_host_ends_its_processes() {
     first.await.unwrap().unwrap();
     let processes = puppet.host.pool("function").unwrap().idle_processes();
     drop(puppet);
-    for _ in 0..100 {
-        if !process_exists(processes[0]) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the process is still there");
+    must_end(processes[0]).await;
 }
 
 #[tokio::test]

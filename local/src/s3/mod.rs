@@ -41,6 +41,7 @@ mod service;
 mod staging;
 mod store;
 mod tag;
+mod temporary_folder;
 mod writer;
 
 #[cfg(test)]

@@ -23,8 +23,9 @@ pub const MAX_PARTS: i32 = 10_000;
 const MAX_OPEN_UPLOADS: usize = 10_000;
 
 /// All open uploads of a store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Uploads {
+    one_per_key: bool,
     open: Mutex<HashMap<String, Upload>>,
 }
 
@@ -63,6 +64,11 @@ pub(super) struct Assembled {
 }
 
 impl Uploads {
+    /// No uploads yet. With `one_per_key` a new upload aborts those that are open for its key.
+    pub(super) fn new(one_per_key: bool) -> Self {
+        Self { one_per_key, open: Mutex::default() }
+    }
+
     /// Opens an upload and returns its id.
     pub(super) fn create(
         &self,
@@ -71,11 +77,17 @@ impl Uploads {
         attributes: Attributes,
     ) -> Result<String, StoreError> {
         let mut open = self.lock();
+        let older = |_: &String, upload: &mut Upload| upload.bucket == *bucket && upload.key == key;
+        let abandoned: Vec<_> =
+            if self.one_per_key { open.extract_if(older).map(|(_, upload)| upload).collect() } else { Vec::new() };
         if open.len() >= MAX_OPEN_UPLOADS {
             return Err(StoreError::TooMany { what: "open multipart uploads", limit: MAX_OPEN_UPLOADS as u64 });
         }
         let upload_id = uuid::Uuid::new_v4().simple().to_string();
         open.insert(upload_id.clone(), Upload { bucket: bucket.clone(), key, attributes, parts: BTreeMap::new() });
+        drop(open);
+        // Deletes the files of the parts, which nobody else has to wait for.
+        drop(abandoned);
         Ok(upload_id)
     }
 

@@ -23,6 +23,7 @@ use super::output_folder::OutputFolder;
 use super::reader::OpenObject;
 use super::staging::StagingFolder;
 use super::tag::EntityTag;
+use super::temporary_folder::TemporaryFolder;
 use super::writer::{BodyWriter, ReceivedBody};
 
 /// The largest body of one PUT or one part, as S3 has it: 5 GiB.
@@ -43,11 +44,14 @@ pub struct StoreOptions {
     pub inline_bytes: usize,
     /// The most bytes of bodies in memory, all together; what does not fit goes to files.
     pub memory_bytes: u64,
+    /// Whether a new multipart upload aborts those that are open for the same key, and frees their parts. S3 keeps them
+    /// apart. Where every key has one writer, those left open belong to a writer that was killed.
+    pub one_upload_per_key: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { staging_parent: None, inline_bytes: 256 << 10, memory_bytes: 256 << 20 }
+        Self { staging_parent: None, inline_bytes: 256 << 10, memory_bytes: 256 << 20, one_upload_per_key: false }
     }
 }
 
@@ -61,7 +65,7 @@ pub struct ObjectStore {
     folders: Mutex<Folders>,
     staging: Arc<StagingFolder>,
     // Deleted with everything in it when the store goes.
-    _staging_root: tempfile::TempDir,
+    _staging_root: TemporaryFolder,
 }
 
 /// The folders that are mounted or written to, by their canonical paths.
@@ -78,14 +82,11 @@ impl ObjectStore {
     /// [`StoreError::Io`] when the staging folder cannot be made.
     pub fn new(options: StoreOptions) -> Result<Self, StoreError> {
         let parent = options.staging_parent.unwrap_or_else(std::env::temp_dir);
-        let root = tempfile::Builder::new()
-            .prefix("mapmill-s3-")
-            .tempdir_in(&parent)
-            .map_err(StoreError::io("create a temporary folder in", &parent))?;
+        let root = TemporaryFolder::create(&parent)?;
         let staging = Arc::new(StagingFolder::create(root.path().join("bodies"))?);
         Ok(Self {
             buckets: RwLock::default(),
-            uploads: Uploads::default(),
+            uploads: Uploads::new(options.one_upload_per_key),
             budget: MemoryBudget::new(options.memory_bytes),
             inline_bytes: options.inline_bytes,
             folders: Mutex::default(),

@@ -300,6 +300,25 @@ async fn a_file_edited_in_the_output_folder_is_noticed() {
 }
 
 #[test]
+fn a_new_upload_aborts_older_ones_of_its_key_where_every_key_has_one_writer() {
+    let check = |one_upload_per_key: bool, kept: bool| {
+        let options = StoreOptions { one_upload_per_key, ..StoreOptions::default() };
+        let store = ObjectStore::new(options).unwrap();
+        let create = |bucket: &str, key: &str| {
+            let (bucket, key) = (BucketName::parse(bucket).unwrap(), ObjectKey::parse(key).unwrap());
+            store.uploads().create(&bucket, key, Attributes::default()).unwrap()
+        };
+        let (older, other_key, other_bucket) = (create("out", "k"), create("out", "x"), create("two", "k"));
+        let newer = create("out", "k");
+        let is_open = |id: &str, bucket: &str, key: &str| store.uploads().check_part(id, bucket, key, 1).is_ok();
+        assert_eq!(is_open(&older, "out", "k"), kept);
+        assert!(is_open(&newer, "out", "k") && is_open(&other_key, "out", "x") && is_open(&other_bucket, "two", "k"));
+    };
+    check(false, true);
+    check(true, false);
+}
+
+#[test]
 fn overlapping_folders_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::{LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ServiceError, Services, TaskFailure};
 
@@ -34,6 +35,7 @@ struct Function {
 pub(crate) struct FakeServices {
     functions: BTreeMap<String, Function>,
     objects: u64,
+    places: Option<Semaphore>,
     pub(crate) fail_listing_after: Option<u64>,
     pub(crate) fail_put_of: Option<&'static str>,
     pub(crate) pages: AtomicU64,
@@ -57,6 +59,12 @@ impl FakeServices {
             behaviour: Box::new(behaviour),
         };
         self.functions.insert(name.to_owned(), function);
+        self
+    }
+
+    /// Lets this many calls run at a time, of all functions together; the others wait for a place.
+    pub(crate) fn places(mut self, count: usize) -> Self {
+        self.places = Some(Semaphore::new(count));
         self
     }
 
@@ -111,6 +119,11 @@ impl Services for FakeServices {
                 cause: format!("Function not found: {}", request.function),
             });
         };
+        let _place = match &self.places {
+            Some(places) => Some(places.acquire().await.expect("never closed")),
+            None => None,
+        };
+        let _ = request.begun.send(());
         let before = function.calls.fetch_add(1, Ordering::SeqCst);
         let running = function.running.fetch_add(1, Ordering::SeqCst) + 1;
         function.most_running.fetch_max(running, Ordering::SeqCst);

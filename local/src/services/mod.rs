@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -17,6 +18,9 @@ pub const LIST_PAGE_MAX: u32 = 1_000;
 #[async_trait]
 pub trait Services: Send + Sync {
     /// Runs a function to its end and returns its answer.
+    ///
+    /// Where functions have a limited number of places, this waits for a free one first; no clock of the state machine
+    /// counts that time, because it begins with [`LambdaRequest::begun`].
     ///
     /// A function that fails, crashes, times out or does not exist is a [`TaskFailure`] whose `error` is the name that
     /// `ErrorEquals` matches. The future may be dropped at any time (a task timeout does so); the function itself may
@@ -31,12 +35,14 @@ pub trait Services: Send + Sync {
 }
 
 /// One call of a function.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct LambdaRequest<'a> {
     /// Function name or ARN, with or without a version, as the state machine names it.
     pub function: &'a str,
     /// The event, as JSON text.
     pub payload: Bytes,
+    /// To be told when the function has its place, before it runs. Dropping it says the same.
+    pub begun: oneshot::Sender<()>,
 }
 
 /// What a function that did not fail has answered.

@@ -52,7 +52,7 @@ impl Definition {
         let value: Value = serde_json::from_str(text)
             .map_err(|error| DefinitionError::new("", format!("the definition is not valid JSON: {error}")))?;
         let machine = parse::machine(value, "")?;
-        structure::check_labels(&machine)?;
+        structure::check_maps(&machine)?;
         Ok(Self { machine: Arc::new(machine) })
     }
 

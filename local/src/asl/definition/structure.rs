@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Body, DefinitionError, State, StateMachine, Transition};
+use super::{Body, DefinitionError, ExecutionType, State, StateMachine, Transition};
 
 /// Checks one machine; machines inside of its states are checked when they are parsed.
 pub(super) fn check(machine: &StateMachine, path: &str, start_path: &str) -> Result<(), DefinitionError> {
@@ -32,27 +32,42 @@ pub(super) fn check(machine: &StateMachine, path: &str, start_path: &str) -> Res
     Ok(())
 }
 
-/// Labels name Map Runs, so each may be used once.
-pub(super) fn check_labels(machine: &StateMachine) -> Result<(), DefinitionError> {
-    let mut labels = BTreeSet::new();
-    collect_labels(machine, "States", &mut labels)
+/// Checks what the Maps of a whole definition must keep to among each other: labels name Map Runs, so each may be used
+/// once, and only STANDARD executions may run a Distributed Map, so the children of an EXPRESS one may not.
+pub(super) fn check_maps(machine: &StateMachine) -> Result<(), DefinitionError> {
+    check_maps_below(machine, "States", ExecutionType::Standard, &mut BTreeSet::new())
 }
 
-fn collect_labels(machine: &StateMachine, path: &str, labels: &mut BTreeSet<String>) -> Result<(), DefinitionError> {
+fn check_maps_below(
+    machine: &StateMachine,
+    path: &str,
+    parent: ExecutionType,
+    labels: &mut BTreeSet<String>,
+) -> Result<(), DefinitionError> {
     for (name, state) in &machine.states {
+        let path = format!("{path}.{name}");
         match &state.body {
             Body::Map(map) => {
-                if let Some(label) = map.distributed.as_ref().and_then(|distributed| distributed.label.clone())
-                    && !labels.insert(label.clone())
-                {
-                    let at = format!("{path}.{name}.Label");
-                    return Err(DefinitionError::new(at, format!("\"{label}\" is used by another Map already")));
+                let processor = format!("{path}.ItemProcessor");
+                if let Some(distributed) = &map.distributed {
+                    if parent == ExecutionType::Express {
+                        let message = "\"DISTRIBUTED\" is not allowed here: the children of the Map around it are \
+                                       EXPRESS executions, and only STANDARD ones may run a Distributed Map";
+                        return Err(DefinitionError::new(format!("{processor}.ProcessorConfig.Mode"), message));
+                    }
+                    if let Some(label) = &distributed.label
+                        && !labels.insert(label.clone())
+                    {
+                        let message = format!("\"{label}\" is used by another Map already");
+                        return Err(DefinitionError::new(format!("{path}.Label"), message));
+                    }
                 }
-                collect_labels(&map.processor, &format!("{path}.{name}.ItemProcessor.States"), labels)?;
+                let own = map.distributed.as_ref().map_or(parent, |distributed| distributed.execution_type);
+                check_maps_below(&map.processor, &format!("{processor}.States"), own, labels)?;
             }
             Body::Parallel(parallel) => {
                 for (index, branch) in parallel.branches.iter().enumerate() {
-                    collect_labels(branch, &format!("{path}.{name}.Branches[{index}].States"), labels)?;
+                    check_maps_below(branch, &format!("{path}.Branches[{index}].States"), parent, labels)?;
                 }
             }
             _ => {}

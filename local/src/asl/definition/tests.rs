@@ -324,6 +324,30 @@ fn labels_are_unique_in_the_whole_definition() {
 }
 
 #[test]
+fn only_standard_executions_may_run_a_distributed_map() {
+    let inner = |states: Value| states["States"]["S"].clone();
+    let nested = |outer: &str, inner: Value| {
+        let mut states = distributed(json!({}));
+        states["States"]["S"]["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = json!(outer);
+        states["States"]["S"]["ItemProcessor"]["StartAt"] = json!("P");
+        states["States"]["S"]["ItemProcessor"]["States"] = json!({"P": inner});
+        states
+    };
+    let map = inner(distributed(json!({})));
+    let branches = json!({"Type": "Parallel", "End": true,
+        "Branches": [{"StartAt": "B", "States": {"B": map.clone()}}]});
+    accepts(nested("STANDARD", map.clone()));
+    accepts(nested("STANDARD", branches.clone()));
+    let inner_path = "States.S.ItemProcessor.States.P";
+    let check = |map: Value, path: &str| {
+        let path = format!("{inner_path}{path}.ItemProcessor.ProcessorConfig.Mode");
+        refuses(nested("EXPRESS", map), &path, "only STANDARD ones may run a Distributed Map");
+    };
+    check(map, "");
+    check(branches, ".Branches[0].States.B");
+}
+
+#[test]
 fn the_state_machines_of_this_house_are_accepted() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../statemachine");
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:transform".to_owned();

@@ -2,8 +2,8 @@
 //!
 //! An execution is one pass through a machine of states. [`Engine::run`] makes the top one; a Distributed Map makes one
 //! more for each batch. `states` moves from state to state, `work` runs those that do something (Task, Map, Parallel)
-//! with their retries and catchers, `task` calls functions, `nested` runs inline maps and branches, `history` counts
-//! events as the service does.
+//! with their retries and catchers, `task` calls functions, `nested` runs inline maps and branches, `clock` measures how
+//! long an execution took, `history` counts events as the service does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::distributed_map::MapRunSummary;
 use crate::observer::{Notice, Observer};
 use crate::services::Services;
 
+mod clock;
 mod history;
 mod nested;
 pub(crate) mod numbers;
@@ -31,6 +32,7 @@ mod tests;
 mod wait;
 mod work;
 
+pub(crate) use clock::Clock;
 pub(crate) use history::{History, STANDARD_EVENTS_MAX};
 pub(crate) use nested::items;
 pub(crate) use states::Visit;
@@ -175,6 +177,7 @@ impl Engine {
             identity,
             cancel: cancel.child_token(),
             history: History::new(Some(STANDARD_EVENTS_MAX)),
+            clock: Clock::default(),
             top: true,
             map_runs: Mutex::new(Vec::new()),
         });
@@ -197,13 +200,15 @@ pub(crate) struct Execution {
     pub(crate) identity: Identity,
     pub(crate) cancel: CancellationToken,
     pub(crate) history: History,
+    /// Measures the execution's own time limit.
+    pub(crate) clock: Clock,
     /// True for the execution that [`Engine::run`] made; only this one tells of its states.
     pub(crate) top: bool,
     pub(crate) map_runs: Mutex<Vec<MapRunSummary>>,
 }
 
 impl Execution {
-    /// Runs a machine on the execution's input, for at most `limit`.
+    /// Runs a machine on the execution's input, for at most `limit` on its clock.
     pub(crate) async fn run(self: &Arc<Self>, machine: &StateMachine, limit: Option<Duration>) -> Result<Value, Stop> {
         self.history.record(1)?;
         if exceeds(&self.identity.input, PAYLOAD_BYTES_MAX) {
@@ -219,7 +224,7 @@ impl Execution {
         tokio::select! {
             biased;
             ended = &mut work => ended,
-            () = tokio::time::sleep(limit) => {
+            () = self.clock.runs_out(limit) => {
                 // Cancelled work comes to its end in order, so that results so far are written.
                 self.cancel.cancel();
                 match work.await {

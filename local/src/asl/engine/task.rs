@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::numbers;
 use super::states::Visit;
@@ -29,13 +30,20 @@ impl Visit<'_> {
         };
         // Scheduled and started now, succeeded or failed later.
         self.execution.history.record(2)?;
-        let request = LambdaRequest { function: &call.function, payload: call.payload };
+        let (begun, has_begun) = oneshot::channel();
+        let request = LambdaRequest { function: &call.function, payload: call.payload, begun };
+        let waiting = self.execution.clock.hold();
+        let timed_out = async move {
+            let _ = has_begun.await;
+            drop(waiting);
+            sleep(timeout).await;
+        };
         let services = &self.execution.core.services;
         let answered = tokio::select! {
             biased;
             () = self.execution.cancel.cancelled() => return Err(Stop::Aborted),
             answered = services.invoke_lambda(request) => answered,
-            () = sleep(timeout) => {
+            () = timed_out => {
                 self.execution.history.record(1)?;
                 return Err(StateError::stated(Some(names::TIMEOUT.to_owned()), None).into());
             }

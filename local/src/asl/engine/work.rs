@@ -25,7 +25,7 @@ impl Visit<'_> {
                 Err(Stop::Failed(error)) => error,
                 Err(stop) => return Err(stop),
             };
-            // An interrupt also reaches the functions' processes; what fails because of it is not to be retried.
+            // Stopping ends the functions' processes too; what fails because of it is not to be retried.
             if self.execution.cancel.is_cancelled() {
                 return Err(Stop::Aborted);
             }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::CommandError;
 use crate::asl::{DEFINITION_BYTES_MAX, Definition, substitute};
 use crate::bounded_file;
@@ -58,6 +60,32 @@ impl Machine {
         let text = substitute(&self.text, &values).map_err(CommandError::usage)?;
         Definition::parse(&text).map_err(CommandError::usage)
     }
+
+    /// Names of the Map states that have another Distributed Map inside: their children are no batches of objects.
+    pub(super) fn outer_maps(&self) -> BTreeSet<String> {
+        let mut outer = BTreeSet::new();
+        if let Ok(machine) = serde_json::from_str(&self.text) {
+            collect_outer_maps(&machine, &mut outer);
+        }
+        outer
+    }
+}
+
+/// Whether a Distributed Map is in a machine or a machine within it; those that hold another one are collected.
+fn collect_outer_maps(machine: &Value, outer: &mut BTreeSet<String>) -> bool {
+    let mut found = false;
+    for (name, state) in machine["States"].as_object().into_iter().flatten() {
+        let mut has_inner = collect_outer_maps(&state["ItemProcessor"], outer);
+        for branch in state["Branches"].as_array().into_iter().flatten() {
+            has_inner |= collect_outer_maps(branch, outer);
+        }
+        let is_distributed = state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED";
+        if is_distributed && has_inner {
+            outer.insert(name.clone());
+        }
+        found |= is_distributed || has_inner;
+    }
+    found
 }
 
 /// `MyTransform` as `my-transform`, the way programs are named.
@@ -81,6 +109,23 @@ mod tests {
         let text = r#"{"a": "${TransformFunctionArn}", "b": "${MyOwnWorkerFunctionArn} ${TransformFunctionArn}"}"#;
         let machine = Machine::of_text("x", text.to_owned());
         assert_eq!(machine.functions().into_iter().collect::<Vec<_>>(), ["my-own-worker", "transform"]);
+    }
+
+    #[test]
+    fn maps_around_distributed_maps_are_found() {
+        let map = |mode: &str, states: &str| {
+            format!(r#"{{"ItemProcessor": {{"ProcessorConfig": {{"Mode": "{mode}"}}, "States": {{{states}}}}}}}"#)
+        };
+        let inner = format!(r#""Inner": {}"#, map("DISTRIBUTED", ""));
+        let parallel = format!(r#""Both": {{"Branches": [{{"States": {{{inner}}}}}]}}"#);
+        let check = |mode: &str, states: &str, expected: &[&str]| {
+            let machine = Machine::of_text("x", format!(r#"{{"States": {{"Top": {}}}}}"#, map(mode, states)));
+            assert_eq!(machine.outer_maps().into_iter().collect::<Vec<_>>(), expected);
+        };
+        check("DISTRIBUTED", "", &[]);
+        check("DISTRIBUTED", &inner, &["Top"]);
+        check("DISTRIBUTED", &parallel, &["Top"]);
+        check("INLINE", &inner, &[]);
     }
 
     #[test]

@@ -4,15 +4,17 @@
 //! the state machine become processes that a Lambda host invokes over the Runtime API. The engine then runs the state
 //! machine as Step Functions would. Everything that was started ends with the command, also on Ctrl-C.
 
+mod functions;
 mod machine;
+mod map_runs;
 mod progress;
 mod services;
 mod summary;
+mod table;
 mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, value_parser};
 use jiff::Timestamp;
@@ -21,10 +23,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::job_file::{self, Batching, MAX_CONCURRENCY};
 use super::serve::{self, tell_unmapped};
-use super::signals::StopSignals;
+use super::signals::{StopSignal, StopSignals};
 use super::{CommandError, Exit, Terminal, block_on};
-use crate::asl::{Engine, EngineOptions, ExecutionResult, ExecutionStatus};
-use crate::lambda_host::{ENVIRONMENTS_MAX, FunctionConfig, HostOptions, LambdaHost, LogFile};
+use crate::asl::{Definition, Engine, EngineOptions, ExecutionResult, ExecutionStatus};
+use crate::lambda_host::{HostOptions, LambdaHost, LogFile};
 use crate::s3::{ListRequest, ObjectStore, REGION, S3Server, StoreOptions};
 use job::Job;
 use machine::Machine;
@@ -34,6 +36,9 @@ use summary::{Places, Summary};
 
 /// Batches per parallel invocation, when the user does not say how large batches are: enough for an even end.
 const BATCHES_PER_SLOT: u64 = 4;
+
+/// The longest name of an execution, in bytes.
+const LONGEST_RUN_ID: usize = 80;
 
 /// The largest batch that is chosen here.
 const LARGEST_CHOSEN_BATCH: u64 = 1_000;
@@ -97,15 +102,25 @@ pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, Co
     let machine = Machine::load(arguments.state_machine.as_deref())?;
     let run_id = match &arguments.run_id {
         Some(name) => checked_run_id(name)?,
-        None => format!("{}-{}", job.name.as_str(), Timestamp::now().strftime("%Y%m%dT%H%M%SZ")),
+        None => default_run_id(job.name.as_str(), Timestamp::now()),
     };
     block_on(run_job(arguments, &job, &machine, &run_id, terminal))
+}
+
+/// The job's name and the time; milliseconds keep runs apart that begin in the same second.
+fn default_run_id(job: &str, now: Timestamp) -> String {
+    let time = now.strftime("%Y%m%dT%H%M%S-%3fZ").to_string();
+    // Names of jobs are ASCII.
+    let name: String = job.chars().take(LONGEST_RUN_ID - 1 - time.len()).collect();
+    format!("{name}-{time}")
 }
 
 /// A run id becomes the name of an execution and part of keys.
 fn checked_run_id(name: &str) -> Result<String, CommandError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let fits = (1..=80).contains(&name.len()) && name.bytes().all(allowed) && name.bytes().any(|byte| byte != b'.');
+    let fits = (1..=LONGEST_RUN_ID).contains(&name.len())
+        && name.bytes().all(allowed)
+        && name.bytes().any(|byte| byte != b'.');
     let message = "--run-id: expected 1 to 80 letters, digits, `-`, `_` or `.`";
     if fits { Ok(name.to_owned()) } else { Err(CommandError::usage(message)) }
 }
@@ -118,125 +133,102 @@ async fn run_job(
     terminal: &Terminal,
 ) -> Result<Exit, CommandError> {
     let mut signals = StopSignals::listen()?;
-    let store = Arc::new(ObjectStore::new(StoreOptions::default()).map_err(CommandError::failed)?);
+    // What the user can get wrong is found before anything is written.
+    let mut host_options = HostOptions { region: REGION.to_owned(), ..HostOptions::default() };
+    let functions = functions::configure(arguments, machine, terminal)?;
+    let definition = machine.definition(|function| host_options.function_arn(function))?;
+    // Only this run's functions write here, and a killed one leaves its upload open.
+    let store_options = StoreOptions { one_upload_per_key: true, ..StoreOptions::default() };
+    let store = Arc::new(ObjectStore::new(store_options).map_err(CommandError::failed)?);
     let (source, output) = (job.source.bucket.as_str(), job.output.bucket.as_str());
-    let report = store.mount(source, &arguments.data).map_err(serve::classify)?;
+    let report = store.mount(source, &arguments.data).map_err(|error| serve::classify("--data", error))?;
     serve::warn_of_skipped(&report, terminal);
-    store.materialise(output, &arguments.out).map_err(serve::classify)?;
     let objects = count_objects(&store, source, job.source.prefix.as_str())?;
+    let batch = batching(arguments, objects);
+    let input = job_file::execution_input(job, batch).map_err(CommandError::usage)?;
     if objects == 0 {
         let message = "no file below --data has a key that begins with source.prefix; nothing will be processed";
         terminal.warning(format!("{message} (source.prefix is {:?})", job.source.prefix.as_str()));
     }
 
-    let log_path = arguments.out.join(".mapmill").join(format!("{run_id}.log"));
-    let log = Arc::new(LogFile::create(&log_path).map_err(CommandError::failed)?);
+    store.materialise(output, &arguments.out).map_err(|error| serve::classify("--out", error))?;
+    let places = Places::new(job, run_id, &arguments.out);
+    if places.run.exists() {
+        let message = "exists: two runs of one id cannot be told apart; choose another --run-id";
+        return Err(CommandError::usage(format!("{} {message}", places.run.display())));
+    }
+    host_options.logs = Arc::new(LogFile::create(&places.log).map_err(CommandError::failed)?);
     let server = S3Server::start(Arc::clone(&store), 0).await.map_err(CommandError::failed)?;
-    let host =
-        Arc::new(LambdaHost::new(HostOptions { region: REGION.to_owned(), logs: log, ..HostOptions::default() }));
-    let concurrency = arguments.max_concurrency.unwrap_or_else(cores);
-    register_functions(arguments, job, machine, &server, &host, concurrency)?;
-    let definition = machine.definition(|function| host.function_arn(function))?;
-
-    let chosen = objects.div_ceil(u64::from(concurrency) * BATCHES_PER_SLOT).clamp(1, LARGEST_CHOSEN_BATCH);
-    let max_items = arguments.max_items.unwrap_or_else(|| u32::try_from(chosen).unwrap_or(u32::MAX));
-    let batch = Batching { max_items, max_concurrency: concurrency, tolerated_failures: arguments.tolerated_failures };
-    let input = job_file::execution_input(job, batch).map_err(CommandError::usage)?;
+    let host = Arc::new(LambdaHost::new(host_options));
+    let variables = functions::variables(job, &server);
+    for mut function in functions {
+        function.environment.clone_from(&variables);
+        host.register(function).map_err(CommandError::usage)?;
+    }
 
     terminal.note(format!(
-        "run {run_id}: {objects} objects of s3://{source}/{} in batches of {max_items}, {concurrency} at a time",
-        job.source.prefix.as_str()
+        "run {run_id}: {objects} objects of s3://{source}/{} in batches of {}, {} at a time",
+        job.source.prefix.as_str(),
+        batch.max_items,
+        batch.max_concurrency
     ));
-    let watcher = Arc::new(Watcher::new(terminal, objects));
+    let watcher = Arc::new(Watcher::new(terminal, objects, machine.outer_maps()));
     let services = Arc::new(LocalServices::new(Arc::clone(&store), Arc::clone(&host)));
-    let options = EngineOptions { state_machine_name: machine.name.clone(), ..EngineOptions::default() };
-    let engine = Engine::new(services.clone(), options, watcher.clone());
-    let (result, interrupted) = execute(&engine, &definition, run_id, input, &mut signals, terminal).await;
+    let engine_options = EngineOptions { state_machine_name: machine.name.clone(), ..EngineOptions::default() };
+    let engine = Engine::new(services.clone(), engine_options, watcher.clone());
+    let (result, stopped) = execute(&engine, &definition, run_id, input, &mut signals, terminal).await;
     host.shutdown().await;
     watcher.finish();
 
-    let places = Places::new(job, run_id, &arguments.out, log_path);
-    let summary = Summary::new(&result, watcher.tally(), services.invocations(), arguments.memory, places);
+    let (tally, invocations) = (watcher.tally(), services.invocations());
+    let summary = Summary::new(&result, objects, tally, invocations, arguments.memory, places);
     let stored = summary.store(&store, job, run_id).await;
     server.shutdown().await;
-    summary.show(terminal);
+    table::show(&summary, terminal);
     tell_unmapped(&store, output, terminal);
     stored?;
-    Ok(match (interrupted, summary.is_success()) {
-        (true, _) => Exit::Interrupted,
-        (false, true) => Exit::Success,
-        (false, false) => Exit::Failure,
+    Ok(match stopped {
+        Some(signal) => Exit::Stopped(signal),
+        None if summary.is_success() => Exit::Success,
+        None => Exit::Failure,
     })
+}
+
+/// How the objects are cut into batches: as the user said, or so that every slot gets some.
+fn batching(arguments: &Arguments, objects: u64) -> Batching {
+    let max_concurrency = arguments.max_concurrency.unwrap_or_else(cores);
+    let chosen = objects.div_ceil(u64::from(max_concurrency) * BATCHES_PER_SLOT).clamp(1, LARGEST_CHOSEN_BATCH);
+    let max_items = arguments.max_items.unwrap_or_else(|| u32::try_from(chosen).unwrap_or(u32::MAX));
+    Batching { max_items, max_concurrency, tolerated_failures: arguments.tolerated_failures }
 }
 
 /// Runs the state machine; a signal stops it in order.
 async fn execute(
     engine: &Engine,
-    definition: &crate::asl::Definition,
+    definition: &Definition,
     run_id: &str,
     input: Value,
     signals: &mut StopSignals,
     terminal: &Terminal,
-) -> (ExecutionResult, bool) {
+) -> (ExecutionResult, Option<StopSignal>) {
     let cancel = CancellationToken::new();
     let work = engine.run(definition, run_id, input, cancel.clone());
     tokio::pin!(work);
-    let mut interrupted = false;
+    let mut stopped = None;
     loop {
         tokio::select! {
             result = &mut work => {
                 // A run that ended before the signal reached it has ended as it did.
-                let was_stopped = interrupted && result.status == ExecutionStatus::Aborted;
-                return (result, was_stopped);
+                let stopped = stopped.filter(|_| result.status == ExecutionStatus::Aborted);
+                return (result, stopped);
             }
-            _ = signals.stopped(), if !interrupted => {
-                interrupted = true;
+            signal = signals.stopped(), if stopped.is_none() => {
+                stopped = Some(signal);
                 terminal.note("stopping: batches in flight are given up, what is written stays");
                 cancel.cancel();
             }
         }
     }
-}
-
-fn register_functions(
-    arguments: &Arguments,
-    job: &Job,
-    machine: &Machine,
-    server: &S3Server,
-    host: &LambdaHost,
-    concurrency: u32,
-) -> Result<(), CommandError> {
-    let folder = match &arguments.functions {
-        Some(folder) => folder.clone(),
-        None => std::env::current_exe()
-            .ok()
-            .and_then(|program| program.parent().map(std::path::Path::to_path_buf))
-            .ok_or_else(|| CommandError::usage("the folder of this program is not known; use --functions DIR"))?,
-    };
-    let place = |bucket: &str, prefix: &str| format!("{bucket}/{prefix}");
-    let mut environment: std::collections::BTreeMap<String, String> =
-        server.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    environment.insert("MAPMILL_READ".to_owned(), place(job.source.bucket.as_str(), job.source.prefix.as_str()));
-    environment.insert("MAPMILL_WRITE".to_owned(), place(job.output.bucket.as_str(), job.output.prefix.as_str()));
-    for function in machine.functions() {
-        let config = FunctionConfig {
-            name: function.to_owned(),
-            command: folder.join(function),
-            arguments: Vec::new(),
-            memory_mb: arguments.memory,
-            timeout: Duration::from_secs(u64::from(arguments.timeout)),
-            environment: environment.clone(),
-            max_environments: Some(environments(arguments, concurrency)),
-        };
-        host.register(config).map_err(CommandError::usage)?;
-    }
-    Ok(())
-}
-
-/// Environments of a function: one for every batch at a time, if the user said how many, else one for every core.
-fn environments(arguments: &Arguments, concurrency: u32) -> usize {
-    let wanted = arguments.max_concurrency.map_or_else(cores, |_| concurrency);
-    usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, ENVIRONMENTS_MAX)
 }
 
 /// Objects under a prefix; the listing is in memory.
@@ -255,4 +247,23 @@ fn count_objects(store: &ObjectStore, bucket: &str, prefix: &str) -> Result<u64,
 
 fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_name_job_and_time_and_always_fit() {
+        let check = |job: &str, expected: &str| {
+            let id = default_run_id(job, "2026-11-22T13:55:55.1234Z".parse().unwrap());
+            assert_eq!(id, expected);
+            assert_eq!(checked_run_id(&id).unwrap(), id);
+        };
+        check("weather", "weather-20261122T135555-123Z");
+        check(&"x".repeat(64), &format!("{}-20261122T135555-123Z", "x".repeat(59)));
+        for wrong in ["", "..", "a/b", "ä", &"x".repeat(81)] {
+            assert!(checked_run_id(wrong).is_err(), "{wrong}");
+        }
+    }
 }

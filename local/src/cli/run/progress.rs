@@ -1,13 +1,14 @@
 //! What is shown while a run goes on: a bar for people, a line now and then for logs.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Terminal;
+use super::map_runs::MapRuns;
 use super::tally::Tally;
-use crate::asl::ExecutionStatus;
 use crate::cli::terminal::{human_bytes, human_count};
 use crate::observer::{Notice, Observer};
 
@@ -26,24 +27,23 @@ pub(super) struct Watcher {
 }
 
 struct State {
-    tally: Tally,
+    map_runs: MapRuns,
     running: u64,
-    retries: u64,
     bar: Option<ProgressBar>,
     last_line: Instant,
 }
 
 impl Watcher {
-    /// A watcher of a run over so many objects.
-    pub(super) fn new(terminal: &Terminal, objects: u64) -> Self {
+    /// A watcher of a run over so many objects. `outer` names the Map states that have another Distributed Map inside.
+    pub(super) fn new(terminal: &Terminal, objects: u64, outer: BTreeSet<String>) -> Self {
         let now = Instant::now();
-        let state = State { tally: Tally::default(), running: 0, retries: 0, bar: None, last_line: now };
+        let state = State { map_runs: MapRuns::new(outer), running: 0, bar: None, last_line: now };
         Self { state: Mutex::new(state), interactive: terminal.is_interactive(), started: now, objects }
     }
 
     /// What was added up so far.
     pub(super) fn tally(&self) -> Tally {
-        self.lock().tally.clone()
+        self.lock().map_runs.tally()
     }
 
     /// Takes the bar away.
@@ -62,22 +62,25 @@ impl Watcher {
         if elapsed < PROGRESS_AFTER {
             return;
         }
-        let tally = &state.tally;
+        if !self.interactive && state.last_line.elapsed() < LINE_EVERY {
+            return;
+        }
+        let tally = state.map_runs.tally();
         let rate = (tally.bytes.read as f64 / elapsed.as_secs_f64()) as u64;
-        let failed = tally.items.failed + tally.items_in_failed_batches;
+        let failed = tally.items.failed + tally.given.failed;
         let detail = format!(
             "{} batches done, {} running, {failed} failed, {}/s",
-            human_count(tally.batches),
+            human_count(tally.batches.ended()),
             state.running,
             human_bytes(rate)
         );
         if self.interactive {
             let bar = state.bar.get_or_insert_with(|| bar(self.objects));
-            bar.set_position(tally.items_done);
+            bar.set_position(tally.given.total());
             bar.set_message(detail);
-        } else if state.last_line.elapsed() >= LINE_EVERY {
+        } else {
             state.last_line = Instant::now();
-            let done = human_count(tally.items_done);
+            let done = human_count(tally.given.total());
             Terminal::new().note(format!("{done} of {} objects, {detail}", human_count(self.objects)));
         }
     }
@@ -95,16 +98,10 @@ fn bar(objects: u64) -> ProgressBar {
 impl Observer for Watcher {
     fn notice(&self, notice: Notice<'_>) {
         let mut state = self.lock();
+        state.map_runs.take(&notice);
         match notice {
             Notice::ChildStarted { .. } => state.running += 1,
-            Notice::ChildFinished { items, status, output, error, cause, .. } => {
-                state.running = state.running.saturating_sub(1);
-                match status {
-                    ExecutionStatus::Succeeded => state.tally.add_answer(items, output),
-                    _ => state.tally.add_failure(items, error.or(Some(status.as_str())), cause),
-                }
-            }
-            Notice::RetryScheduled { .. } => state.retries += 1,
+            Notice::ChildFinished { .. } => state.running = state.running.saturating_sub(1),
             _ => return,
         }
         self.show(&mut state);

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::explain::explain;
 use crate::lambda_host::LambdaHost;
 use crate::s3::{self, Attributes, ObjectStore, WriteCondition};
 use crate::services::{
@@ -45,7 +46,7 @@ impl LocalServices {
 #[async_trait]
 impl Services for LocalServices {
     async fn invoke_lambda(&self, request: LambdaRequest<'_>) -> Result<LambdaAnswer, TaskFailure> {
-        let outcome = self.host.invoke(request.function, request.payload).await?;
+        let outcome = self.host.invoke_when_free(request.function, request.payload, request.begun).await?;
         {
             let mut invocations = self.invocations.lock().unwrap_or_else(PoisonError::into_inner);
             invocations.count += 1;
@@ -64,7 +65,7 @@ impl Services for LocalServices {
             max_entries: usize::try_from(request.max_keys).ok(),
             ..s3::ListRequest::default()
         };
-        let page = self.store.list(request.bucket, &wanted).map_err(|error| ServiceError::new(error.to_string()))?;
+        let page = self.store.list(request.bucket, &wanted).map_err(|error| ServiceError::new(explain(&error)))?;
         let objects = page.objects.into_iter().map(|object| ObjectSummary {
             key: object.key,
             etag: format!("\"{}\"", object.tag),
@@ -77,6 +78,24 @@ impl Services for LocalServices {
 
     async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), ServiceError> {
         let put = self.store.put(bucket, key, &body, Attributes::default(), WriteCondition::default()).await;
-        put.map(|_| ()).map_err(|error| ServiceError::new(error.to_string()))
+        put.map(|_| ()).map_err(|error| ServiceError::new(explain(&error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lambda_host::HostOptions;
+    use crate::s3::StoreOptions;
+
+    #[tokio::test]
+    async fn failures_of_the_file_system_are_told_with_their_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(ObjectStore::new(StoreOptions::default()).unwrap());
+        store.materialise("out", folder.path()).unwrap();
+        let services = LocalServices::new(store, Arc::new(LambdaHost::new(HostOptions::default())));
+        std::fs::remove_dir_all(folder.path().join(".mapmill/staging")).unwrap();
+        let error = services.put_object("out", "k", Bytes::from_static(b"x")).await.unwrap_err().to_string();
+        assert!(error.starts_with("cannot create ") && error.contains("No such file or directory"), "{error}");
     }
 }

@@ -2,21 +2,19 @@
 
 use serde_json::Value;
 
+use crate::asl::ExecutionStatus;
+
 /// Most failures and failed batches that are kept to be shown; the ledger and the result files have all.
 const MOST_SHOWN: usize = 20;
 
-/// Sums over the answers of all batches so far.
+/// Sums over the answers of batches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Tally {
-    /// Batches that ended, and those of them that failed.
-    pub(super) batches: u64,
-    pub(super) failed_batches: u64,
-    /// Items in batches that ended.
-    pub(super) items_done: u64,
-    /// Items in batches that failed as a whole: their ledger may be missing.
-    pub(super) items_in_failed_batches: u64,
-    /// Batches whose answer was an outcome of a Mapmill worker.
-    pub(super) outcomes: u64,
+    pub(super) batches: Batches,
+    /// Items in batches that ended, by how the batch ended; what became of those of `answered` is in `items`.
+    pub(super) given: Given,
+    /// Items of Map Runs that ended before a batch with them was started.
+    pub(super) never_started: u64,
     pub(super) items: Items,
     pub(super) records: Records,
     pub(super) bytes: Bytes,
@@ -26,6 +24,30 @@ pub(super) struct Tally {
     pub(super) batch_failures: Vec<[String; 2]>,
 }
 
+/// Batches that ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Batches {
+    /// Those that ended with the answer of a Mapmill worker.
+    pub(super) answered: u64,
+    /// Those that ended well with another answer: what became of their items is not known.
+    pub(super) without_answer: u64,
+    /// Those that failed as a whole.
+    pub(super) failed: u64,
+    /// Those that were given up while they ran.
+    pub(super) stopped: u64,
+}
+
+/// Items that batches were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) answered: u64,
+    pub(super) without_answer: u64,
+    /// In batches that failed as a whole: their ledger may be missing.
+    pub(super) failed: u64,
+    pub(super) stopped: u64,
+}
+
+/// What workers said of their items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Items {
     pub(super) total: u64,
@@ -50,13 +72,28 @@ pub(super) struct Bytes {
     pub(super) written: u64,
 }
 
+impl Batches {
+    pub(super) fn ended(self) -> u64 {
+        self.answered + self.without_answer + self.failed + self.stopped
+    }
+}
+
+impl Given {
+    pub(super) fn total(self) -> u64 {
+        self.answered + self.without_answer + self.failed + self.stopped
+    }
+}
+
 impl Tally {
     /// A batch ended well with this answer.
     pub(super) fn add_answer(&mut self, items: u64, answer: Option<&Value>) {
-        self.batches += 1;
-        self.items_done += items;
-        let Some(answer) = answer.filter(|answer| is_outcome(answer)) else { return };
-        self.outcomes += 1;
+        let Some(answer) = answer.filter(|answer| is_outcome(answer)) else {
+            self.batches.without_answer += 1;
+            self.given.without_answer += items;
+            return;
+        };
+        self.batches.answered += 1;
+        self.given.answered += items;
         let number = |pointer: &str| answer.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
         self.items.total += number("/items/total");
         self.items.succeeded += number("/items/succeeded");
@@ -78,20 +115,53 @@ impl Tally {
         }
     }
 
-    /// A batch failed as a whole.
-    pub(super) fn add_failure(&mut self, items: u64, error: Option<&str>, cause: Option<&str>) {
-        self.batches += 1;
-        self.failed_batches += 1;
-        self.items_done += items;
-        self.items_in_failed_batches += items;
-        if self.batch_failures.len() < MOST_SHOWN {
-            self.batch_failures.push([error.unwrap_or("unknown").to_owned(), message_of(cause.unwrap_or_default())]);
+    /// A batch ended with this status, which is not success.
+    pub(super) fn add_end(&mut self, items: u64, status: ExecutionStatus, error: Option<&str>, cause: Option<&str>) {
+        if status == ExecutionStatus::Aborted {
+            self.batches.stopped += 1;
+            self.given.stopped += items;
+            return;
         }
+        self.batches.failed += 1;
+        self.given.failed += items;
+        if self.batch_failures.len() < MOST_SHOWN {
+            let error = error.unwrap_or(status.as_str()).to_owned();
+            self.batch_failures.push([error, message_of(cause.unwrap_or_default())]);
+        }
+    }
+
+    /// Adds another tally to this one.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.batches.answered += other.batches.answered;
+        self.batches.without_answer += other.batches.without_answer;
+        self.batches.failed += other.batches.failed;
+        self.batches.stopped += other.batches.stopped;
+        self.given.answered += other.given.answered;
+        self.given.without_answer += other.given.without_answer;
+        self.given.failed += other.given.failed;
+        self.given.stopped += other.given.stopped;
+        self.never_started += other.never_started;
+        self.items.total += other.items.total;
+        self.items.succeeded += other.items.succeeded;
+        self.items.failed += other.items.failed;
+        self.items.skipped += other.items.skipped;
+        self.items.unprocessed += other.items.unprocessed;
+        self.records.read += other.records.read;
+        self.records.written += other.records.written;
+        self.records.filtered += other.records.filtered;
+        self.records.rejected += other.records.rejected;
+        self.bytes.read += other.bytes.read;
+        self.bytes.expanded += other.bytes.expanded;
+        self.bytes.written += other.bytes.written;
+        self.failures.extend(other.failures);
+        self.failures.truncate(MOST_SHOWN);
+        self.batch_failures.extend(other.batch_failures);
+        self.batch_failures.truncate(MOST_SHOWN);
     }
 }
 
 /// The answer of a Mapmill worker, as opposed to that of any other function or state.
-fn is_outcome(answer: &Value) -> bool {
+pub(super) fn is_outcome(answer: &Value) -> bool {
     answer["version"] == 1 && answer["items"]["total"].is_u64() && answer["ledger"]["key"].is_string()
 }
 
@@ -102,6 +172,18 @@ fn message_of(cause: &str) -> String {
     message.unwrap_or(cause).to_owned()
 }
 
+/// An answer of a worker that had three items, for the tests of this room.
+#[cfg(test)]
+pub(super) fn sample_outcome(failed: u64) -> Value {
+    serde_json::json!({
+        "version": 1, "ledger": {"bucket": "b", "key": "k"},
+        "items": {"total": 3, "succeeded": 2 - failed, "failed": failed, "skipped": 1, "unprocessed": 0},
+        "records": {"read": 5, "written": 4, "filtered": 0, "rejected": 1},
+        "bytes": {"read": 10, "expanded": 20, "written": 5},
+        "failures": vec![serde_json::json!({"key": "a", "code": "invalid_json", "message": "m"}); failed as usize],
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,24 +191,26 @@ mod tests {
 
     #[test]
     fn outcomes_are_added_and_other_answers_only_counted() {
-        let outcome = json!({
-            "version": 1, "ledger": {"bucket": "b", "key": "k"},
-            "items": {"total": 3, "succeeded": 1, "failed": 1, "skipped": 1, "unprocessed": 0},
-            "records": {"read": 5, "written": 4, "filtered": 0, "rejected": 1},
-            "bytes": {"read": 10, "expanded": 20, "written": 5},
-            "failures": [{"key": "a", "class": "bad_data", "code": "invalid_json", "message": "m"}],
-        });
+        let outcome = sample_outcome(1);
         let mut tally = Tally::default();
         tally.add_answer(3, Some(&outcome));
         tally.add_answer(3, Some(&outcome));
         tally.add_answer(2, Some(&json!({"ok": true})));
-        tally.add_failure(4, Some("E"), Some(r#"{"errorType":"E","errorMessage":"why"}"#));
-        assert_eq!((tally.batches, tally.outcomes, tally.failed_batches), (4, 2, 1));
-        assert_eq!((tally.items_done, tally.items_in_failed_batches), (12, 4));
+        tally.add_end(4, ExecutionStatus::Failed, Some("E"), Some(r#"{"errorType":"E","errorMessage":"why"}"#));
+        tally.add_end(5, ExecutionStatus::Aborted, None, None);
+        tally.add_end(1, ExecutionStatus::TimedOut, None, None);
+        assert_eq!(tally.batches, Batches { answered: 2, without_answer: 1, failed: 2, stopped: 1 });
+        assert_eq!(tally.given, Given { answered: 6, without_answer: 2, failed: 5, stopped: 5 });
         assert_eq!(tally.items, Items { total: 6, succeeded: 2, failed: 2, skipped: 2, unprocessed: 0 });
         assert_eq!(tally.records.written, 8);
         assert_eq!(tally.bytes.expanded, 40);
         assert_eq!(tally.failures.len(), 2);
-        assert_eq!(tally.batch_failures, [["E".to_owned(), "why".to_owned()]]);
+        let pair = |error: &str, cause: &str| [error.to_owned(), cause.to_owned()];
+        assert_eq!(tally.batch_failures, [pair("E", "why"), pair("TIMED_OUT", "")]);
+
+        let mut both = tally.clone();
+        both.merge(tally.clone());
+        assert_eq!((both.batches.ended(), both.given.total(), both.items.total), (12, 36, 12));
+        assert_eq!((both.records.read, both.bytes.read, both.failures.len()), (20, 40, 4));
     }
 }

@@ -1,13 +1,17 @@
 //! Errors of the store as the error codes of S3.
 
+use std::io::ErrorKind;
+
 use hyper::header::{ETAG, HeaderMap, HeaderValue};
 use s3s::{S3Error, S3ErrorCode};
 
+use crate::explain::explain;
 use crate::s3::error::StoreError;
 
-/// The answer for an error. The message is the one of the error, so a client's log says what was expected.
+/// The answer for an error. The message is the one of the error with its causes, so a client's log says what was expected
+/// and, for instance, that the disk is full.
 pub(super) fn to_s3(error: StoreError) -> S3Error {
-    let message = error.to_string();
+    let message = explain(&error);
     let mut answer = S3Error::with_message(code(&error), message);
     if let StoreError::NotModified { tag } = &error {
         let mut headers = HeaderMap::new();
@@ -41,6 +45,7 @@ fn code(error: &StoreError) -> S3ErrorCode {
         StoreError::InvalidPart { .. } => S3ErrorCode::InvalidPart,
         StoreError::InvalidPartOrder { .. } => S3ErrorCode::InvalidPartOrder,
         StoreError::PartTooSmall { .. } => S3ErrorCode::EntityTooSmall,
+        StoreError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => S3ErrorCode::AccessDenied,
         StoreError::Unsupported { .. } => S3ErrorCode::NotImplemented,
         StoreError::TooMany { .. } => S3ErrorCode::SlowDown,
         StoreError::ChangedOutside { .. }
@@ -75,6 +80,19 @@ mod tests {
         let answer = to_s3(StoreError::NotModified { tag: EntityTag::of_content([0; 16]) });
         assert_eq!(answer.status_code().map(|status| status.as_u16()), Some(304));
         assert_eq!(answer.headers().unwrap().get(ETAG).unwrap(), &format!("\"{}\"", "00".repeat(16)));
+    }
+
+    #[test]
+    fn failures_of_the_file_system_are_told_with_their_cause() {
+        let check = |kind: ErrorKind, code: S3ErrorCode, cause: &str| {
+            let answer = to_s3(StoreError::io("write", "/out/x")(kind.into()));
+            assert_eq!(
+                (answer.code(), answer.message()),
+                (&code, Some(format!("cannot write /out/x: {cause}").as_str()))
+            );
+        };
+        check(ErrorKind::StorageFull, S3ErrorCode::InternalError, "no storage space");
+        check(ErrorKind::PermissionDenied, S3ErrorCode::AccessDenied, "permission denied");
     }
 
     #[test]

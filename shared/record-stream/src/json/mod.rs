@@ -16,4 +16,4 @@ pub use value::{Elements, Members, Value};
 
 pub(crate) use compact::write_without_line_breaks;
 pub(crate) use grammar::{is_whitespace, scan_string, skip_whitespace};
-pub(crate) use text::write_json_string;
+pub(crate) use text::{write_json_string, write_json_text};

@@ -74,6 +74,13 @@ fn unicode_escape(raw: &[u8], at: usize) -> (char, usize) {
 /// Writes text as a JSON string with its quotes, escaping only what RFC 8259 demands.
 pub(crate) fn write_json_string(text: &[u8], output: &mut Vec<u8>) {
     output.push(b'"');
+    write_json_text(text, output);
+    output.push(b'"');
+}
+
+/// Writes what stands between the quotes of a JSON string.
+#[inline]
+pub(crate) fn write_json_text(text: &[u8], output: &mut Vec<u8>) {
     let mut copied = 0;
     let mut at = scan_string(text, 0);
     while let Some(byte) = text.get(at) {
@@ -97,7 +104,6 @@ pub(crate) fn write_json_string(text: &[u8], output: &mut Vec<u8>) {
         at = scan_string(text, copied);
     }
     output.extend_from_slice(&text[copied..]);
-    output.push(b'"');
 }
 
 #[cfg(test)]

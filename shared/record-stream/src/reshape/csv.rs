@@ -4,7 +4,7 @@ use super::{Fate, Reshape, member_start};
 use crate::condition::{CompiledCondition, Field};
 use crate::csv::FieldSpan;
 use crate::error::Problem;
-use crate::json::write_json_string;
+use crate::json::write_json_text;
 use crate::limits::RecordLimits;
 use crate::path::FieldPath;
 use crate::types::{FieldType, cast_text};
@@ -19,8 +19,8 @@ pub(crate) struct CsvShaper {
     types: Vec<Option<(FieldType, Arc<str>)>>,
     null_tokens: Vec<Vec<u8>>,
     condition: Option<CompiledCondition>,
-    /// Column and member start of each field written.
-    written: Vec<(usize, Vec<u8>)>,
+    /// The fields written.
+    written: Vec<Written>,
     /// Typed columns that are checked but not written.
     checked_only: Vec<usize>,
     /// The JSON members at the end, from the first comma or brace on.
@@ -28,6 +28,15 @@ pub(crate) struct CsvShaper {
     quote: Option<u8>,
     limits: RecordLimits,
     scratch: Vec<u8>,
+}
+
+/// A field of the output.
+#[derive(Debug)]
+struct Written {
+    column: usize,
+    is_typed: bool,
+    /// What stands before the value: brace or comma, the name, and the opening quote of a column without a type.
+    start: Vec<u8>,
 }
 
 /// One row: its bytes and where its fields lie. Columns beyond the last field are empty.
@@ -80,13 +89,23 @@ impl CsvShaper {
         }
         let is_set = |name: &[u8]| reshape.set.iter().any(|(set, _)| set.as_bytes() == name);
         order.retain(|index| !is_set(&names[*index]));
+        let mut written = Vec::with_capacity(order.len());
+        for index in &order {
+            let is_typed = types[*index].is_some();
+            let mut start = if written.is_empty() { b"{".to_vec() } else { b",".to_vec() };
+            start.extend(member_start(&names[*index]));
+            if !is_typed {
+                start.push(b'"');
+            }
+            written.push(Written { column: *index, is_typed, start });
+        }
         let checked_only = (0..columns.len()).filter(|index| types[*index].is_some() && !order.contains(index));
         Ok(Self {
             columns: columns.len(),
             checked_only: checked_only.collect(),
             null_tokens: reshape.null_tokens.iter().map(|token| token.clone().into_bytes()).collect(),
             condition,
-            written: order.into_iter().map(|index| (index, member_start(&names[index]))).collect(),
+            written,
             constants: reshape
                 .set
                 .iter()
@@ -130,15 +149,16 @@ impl CsvShaper {
         if !keeps {
             return Ok(Fate::Filtered);
         }
-        let mut separator = b'{';
-        for (column, member) in &self.written {
-            output.push(separator);
-            separator = b',';
-            output.extend_from_slice(member);
-            if !self.write_typed(row, *column, output)? {
-                write_json_string(&self.text(row, *column), output);
+        for field in &self.written {
+            output.extend_from_slice(&field.start);
+            if field.is_typed {
+                self.write_typed(row, field.column, output)?;
+            } else {
+                write_json_text(&self.text(row, field.column), output);
+                output.push(b'"');
             }
         }
+        let mut separator = if self.written.is_empty() { b'{' } else { b',' };
         for (member, json) in &self.constants {
             output.push(separator);
             separator = b',';
@@ -165,6 +185,7 @@ impl CsvShaper {
         })
     }
 
+    #[inline]
     fn text<'a>(&self, row: Row<'a>, column: usize) -> Cow<'a, [u8]> {
         row.fields.get(column).map_or(Cow::Borrowed(&[]), |field| field.text(row.bytes, self.quote))
     }

@@ -1,0 +1,78 @@
+//! The functions of a run: which programs they are, and what they are told.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use job::Job;
+
+use super::machine::Machine;
+use super::{Arguments, CommandError, Terminal, cores};
+use crate::lambda_host::{ENVIRONMENTS_MAX, FunctionConfig, HostError, environments_that_fit};
+use crate::s3::S3Server;
+
+/// A function that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("--functions: {source}")]
+struct FunctionsError {
+    source: HostError,
+}
+
+/// The functions that the state machine names, checked, and still without variables.
+pub(super) fn configure(
+    arguments: &Arguments,
+    machine: &Machine,
+    terminal: &Terminal,
+) -> Result<Vec<FunctionConfig>, CommandError> {
+    let folder = folder(arguments)?;
+    let functions = machine.functions();
+    let environments = environments(arguments);
+    let pools = functions.len().max(1);
+    let fitting = (environments_that_fit(environments * pools) / pools).max(1);
+    if fitting < environments {
+        let message = "the limit on open files (ulimit -n) allows only";
+        terminal.warning(format!("{message} {fitting} of {environments} processes of a function; the others wait"));
+    }
+    let configs = functions.into_iter().map(|function| {
+        let config = FunctionConfig {
+            name: function.to_owned(),
+            command: folder.join(function),
+            arguments: Vec::new(),
+            memory_mb: arguments.memory,
+            timeout: Duration::from_secs(u64::from(arguments.timeout)),
+            environment: BTreeMap::new(),
+            max_environments: Some(environments.min(fitting)),
+        };
+        config.check().map_err(|source| CommandError::usage(FunctionsError { source }))?;
+        Ok(config)
+    });
+    configs.collect()
+}
+
+/// The folder of the programs. It is absolute, because a function is started in a working folder of its own.
+fn folder(arguments: &Arguments) -> Result<PathBuf, CommandError> {
+    match &arguments.functions {
+        Some(folder) => std::path::absolute(folder)
+            .map_err(|error| CommandError::usage(format!("--functions: {}: {error}", folder.display()))),
+        None => std::env::current_exe()
+            .ok()
+            .and_then(|program| program.parent().map(Path::to_path_buf))
+            .ok_or_else(|| CommandError::usage("the folder of this program is not known; use --functions DIR")),
+    }
+}
+
+/// Variables of the functions: where the embedded S3 is, and what they may reach there.
+pub(super) fn variables(job: &Job, server: &S3Server) -> BTreeMap<String, String> {
+    let place = |bucket: &str, prefix: &str| format!("{bucket}/{prefix}");
+    let mut variables: BTreeMap<String, String> =
+        server.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    variables.insert("MAPMILL_READ".to_owned(), place(job.source.bucket.as_str(), job.source.prefix.as_str()));
+    variables.insert("MAPMILL_WRITE".to_owned(), place(job.output.bucket.as_str(), job.output.prefix.as_str()));
+    variables
+}
+
+/// Environments of a function: one for every batch at a time, if the user said how many, else one for every core.
+fn environments(arguments: &Arguments) -> usize {
+    let wanted = arguments.max_concurrency.unwrap_or_else(cores);
+    usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, ENVIRONMENTS_MAX)
+}
