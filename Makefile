@@ -22,8 +22,8 @@ help: ## Lists the targets
 	@echo '  make invoke FUNCTION=transform EVENT=FILE     other function, event'
 
 run: ## Runs a job on this machine: the whole state machine over DATA, output in OUT
-	@echo 'Building mapmill and the functions (the first time takes some minutes) ...'
-	@$(CARGO) build --quiet --package local --package transform --bins
+	@echo 'Building mapmill and the functions (about nine minutes from cold on two cores) ...'
+	@$(CARGO) build --package local --package transform --bins
 	@$(PROGRAMS)/mapmill run --job $(JOB) --data $(DATA) --out $(OUT)
 
 test: ## Runs all tests: units, properties, end to end, peak memory
