@@ -4,6 +4,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncRead;
 use tokio::process::{Child, Command};
 
 use super::logs::{LogLine, OutputStream, forward};
@@ -74,27 +75,24 @@ pub(super) fn start(
         command.current_dir(task_root);
     }
     let mut child = command.spawn()?;
-    if let Some(output) = child.stdout.take() {
-        tokio::spawn(collect(
-            output,
-            config.name.clone(),
-            environment,
-            OutputStream::Stdout,
-            Arc::clone(&options.logs),
-        ));
-    }
-    if let Some(output) = child.stderr.take() {
-        tokio::spawn(collect(
-            output,
-            config.name.clone(),
-            environment,
-            OutputStream::Stderr,
-            Arc::clone(&options.logs),
-        ));
-    }
+    follow(child.stdout.take(), OutputStream::Stdout, environment, config, options);
+    follow(child.stderr.take(), OutputStream::Stderr, environment, config, options);
     // The first process of a group has the group's id.
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     Ok(Process { child, group })
+}
+
+/// Collects an output in the background, from now to its end.
+fn follow(
+    output: Option<impl AsyncRead + Send + Unpin + 'static>,
+    stream: OutputStream,
+    environment: u64,
+    config: &FunctionConfig,
+    options: &HostOptions,
+) {
+    if let Some(output) = output {
+        tokio::spawn(collect(output, config.name.clone(), environment, stream, Arc::clone(&options.logs)));
+    }
 }
 
 async fn collect(

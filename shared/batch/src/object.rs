@@ -2,7 +2,6 @@
 
 use crate::item_error::ItemError;
 use crate::ledger::WrittenObject;
-use crate::names;
 use crate::outcome::{Bytes, Records};
 use crate::rejects::RejectHandler;
 use crate::stream_options::StreamPlan;
@@ -31,6 +30,13 @@ pub(crate) struct Run {
     pub(crate) store: Arc<dyn ObjectStore>,
 }
 
+/// Where an object is and where what becomes of it goes; all are checked to be allowed.
+pub(crate) struct Addresses {
+    pub(crate) source: ObjectAddress,
+    pub(crate) output: ObjectAddress,
+    pub(crate) rejects: ObjectAddress,
+}
+
 /// What came of an object, also of one that failed on the way.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -44,18 +50,17 @@ pub(crate) struct Report {
 /// Processes one object. The report is filled as far as things went.
 pub(crate) async fn process(
     run: &Run,
-    source: &ObjectAddress,
+    Addresses { source, output: target, rejects: quarantine }: Addresses,
     etag: Option<ETag>,
     report: &mut Report,
 ) -> Result<(), ItemError> {
-    let target = names::output(&run.job, &source.key)?;
-    let quarantine = names::rejects(&run.job, &source.key, &run.id)?;
+    let source = &source;
     let request = OpenRequest { if_match: etag, ..OpenRequest::whole(source.clone()) };
     let reader = ResumingReader::open(run.store.clone(), request, ResumeOptions::default()).await?;
     report.etag = Some(reader.etag().as_str().to_owned());
     let mut input = Input::open(run, source, reader).await?;
     let mut rejects = RejectHandler::new(&run.job.rejects, source, quarantine, run.store.clone());
-    let mut output = Output::new(run, target.clone());
+    let mut output = Output::new(run, target);
     let mut result = stream_records(&mut input, &mut rejects, &mut output, report).await;
     report.bytes.read = input.expander.compressed_bytes();
     report.bytes.expanded = input.expander.expanded_bytes();

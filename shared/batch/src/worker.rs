@@ -7,7 +7,7 @@ use crate::event::{Event, Item, JobReference};
 use crate::item_error::ItemError;
 use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines};
 use crate::names;
-use crate::object::{Report, Run, process};
+use crate::object::{Addresses, Report, Run, process};
 use crate::outcome::Outcome;
 use crate::places::{check_read, check_write};
 use crate::stream_options::StreamPlan;
@@ -174,9 +174,9 @@ impl Worker {
                 line.status = Status::Skipped;
                 line.reason = Some(reason.to_owned());
             }
-            Ok(Task::Process(source, etag)) => {
+            Ok(Task::Process(addresses, etag)) => {
                 let mut report = Report::default();
-                let work = process(run, &source, etag, &mut report);
+                let work = process(run, addresses, etag, &mut report);
                 // A fault in Mapmill is one item's failure and not the loss of the others.
                 let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
                     let message = "the worker panicked on this object; this is a fault in Mapmill";
@@ -225,23 +225,25 @@ impl Worker {
             KeyMatch::Included if item.size == Some(0) => return Ok(Task::Skip("empty_object")),
             KeyMatch::Included => {}
         }
-        let address = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
+        let source = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
             .map_err(|error| configuration("invalid_bucket", error.to_string()))?;
-        check_read(&self.readable, &address)?;
-        check_write(&self.writable, &names::output(&run.job, &key)?)?;
+        check_read(&self.readable, &source)?;
+        let output = names::output(&run.job, &key)?;
+        let rejects = names::rejects(&run.job, &key, &run.id)?;
+        check_write(&self.writable, &output)?;
         if run.job.rejects.policy == RejectPolicy::Quarantine {
-            check_write(&self.writable, &names::rejects(&run.job, &key, &run.id)?)?;
+            check_write(&self.writable, &rejects)?;
         }
         let etag = item.etag.as_deref().map(ETag::parse).transpose();
         let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
-        Ok(Task::Process(address, etag))
+        Ok(Task::Process(Addresses { source, output, rejects }, etag))
     }
 }
 
 /// What is to be done with an item.
 enum Task {
     Skip(&'static str),
-    Process(ObjectAddress, Option<ETag>),
+    Process(Addresses, Option<ETag>),
 }
 
 /// Semaphores count in 32 bits; a function has at most 10,240 MiB.

@@ -1,7 +1,7 @@
 //! Rules between the values of a job. Each problem carries the path of the value to change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
+use std::ops::{Bound, RangeInclusive};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -143,12 +143,12 @@ fn check_operands(record: &Record, condition: &Condition, problems: &mut Vec<Pro
 
 /// A type is checked on the whole value, so nothing can be said of the fields inside it as well.
 fn check_nesting(record: &Record, problems: &mut Vec<Problem>) {
-    let ruled: Vec<&FieldPath> = record.types.keys().chain(&record.drop).chain(record.rename.keys()).collect();
+    // In the order of segments the fields inside a field come right behind it.
+    let ruled = record.types.keys().chain(&record.drop).chain(record.rename.keys());
+    let ruled: BTreeMap<&[Segment], &FieldPath> = ruled.map(|path| (path.segments(), path)).collect();
     for typed in record.types.keys() {
-        let is_inside = |path: &&&FieldPath| {
-            path.segments().len() > typed.segments().len() && path.segments().starts_with(typed.segments())
-        };
-        if let Some(inner) = ruled.iter().find(is_inside) {
+        let behind = ruled.range::<[Segment], _>((Bound::Excluded(typed.segments()), Bound::Unbounded)).next();
+        if let Some((_, inner)) = behind.filter(|(segments, _)| segments.starts_with(typed.segments())) {
             problems.push(Problem::mismatch(
                 entry_path("record.types", typed.as_str()),
                 "a type for a field, or rules for the fields inside it, not both",
