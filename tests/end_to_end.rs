@@ -311,3 +311,22 @@ fn thousands_of_objects_are_listed_batched_and_accounted_for() {
     assert_eq!(run.summary["records"]["written"], 2_490);
     assert_eq!(outputs(&out).len(), 2_500);
 }
+
+#[test]
+fn batches_that_the_byte_limit_closes_fit_their_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    std::fs::create_dir_all(data.join("in")).unwrap();
+    // Keys of several lengths, so that some batch is filled to the last bytes of its limit.
+    for number in 0..3_000 {
+        let name = format!("{number:05}-{}.ndjson", "k".repeat(number % 40));
+        std::fs::write(data.join("in").join(name), "{\"id\":1,\"price\":20}\n").unwrap();
+    }
+    let job = folder.path().join("job.yaml");
+    std::fs::write(&job, JOB).unwrap();
+    let run = run_job(&job, &data, &out, &["--max-items", "10000"]);
+    let shown = shown(&run.output);
+    assert_eq!(run.output.status.code(), Some(0), "{shown}");
+    assert!(run.summary["batches"]["total"].as_u64().unwrap() >= 2, "{shown}");
+    assert_eq!(run.ledger.len(), 3_000, "{shown}");
+}
