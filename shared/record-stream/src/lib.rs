@@ -13,6 +13,7 @@
 //! | `types`, `condition`, `reshape` | indexed values or fields | a line of NDJSON |
 //! | `stream` | chunks | all of the above, with counts, positions and rejects |
 
+mod blocks;
 mod buffer;
 mod condition;
 mod csv;

@@ -1,64 +1,16 @@
 //! The structural index of one JSON record.
 
-use super::grammar::{scan_escape, scan_number, scan_string, skip_whitespace};
-use super::value::Value;
+use super::fast::FastBuilder;
+use super::node::Node;
+use super::{exact, value::Value};
 use crate::error::Problem;
 use crate::limits::RecordLimits;
 
-/// The kind of a JSON value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `null`
-    Null,
-    /// `true`
-    True,
-    /// `false`
-    False,
-    /// A number, kept as text.
-    Number,
-    /// A string, kept as text between its quotes.
-    String,
-    /// An array.
-    Array,
-    /// An object.
-    Object,
-}
-
-impl Kind {
-    /// The kind in words, for messages.
-    #[must_use]
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::True | Self::False => "a boolean",
-            Self::Number => "a number",
-            Self::String => "a string",
-            Self::Array => "an array",
-            Self::Object => "an object",
-        }
-    }
-}
-
-/// One value or object key. Offsets count from the start of the record.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
-    /// For strings: the text holds a backslash, so it differs from its meaning.
-    pub(super) escaped: bool,
-    /// First byte of the text; for strings the one after the opening quote.
-    pub(super) start: u32,
-    /// One past the last byte; for strings the closing quote.
-    pub(super) end: u32,
-    /// Index of the node after this value and everything inside it.
-    pub(super) next: u32,
-    /// Members of an object, elements of an array.
-    pub(super) count: u32,
-}
-
-/// A reusable index: its vector grows to the largest record seen and is then allocation free.
+/// A reusable index: its vectors grow to the largest record seen and are then allocation free.
 #[derive(Debug, Default)]
 pub struct Index {
-    pub(super) nodes: Vec<Node>,
+    nodes: Vec<Node>,
+    fast: FastBuilder,
 }
 
 impl Index {
@@ -66,163 +18,115 @@ impl Index {
     ///
     /// # Errors
     /// The first place where the record is not JSON or passes a limit.
+    #[inline]
     pub fn build<'a>(&'a mut self, record: &'a [u8], limits: &RecordLimits) -> Result<Value<'a>, Problem> {
-        self.nodes.clear();
         if u32::try_from(record.len()).is_err() {
             return Err(Problem::RecordTooLarge { limit: u32::MAX as usize });
         }
-        let mut builder = Builder { nodes: &mut self.nodes, text: record, limits };
-        let after = builder.value(skip_whitespace(record, 0), limits.depth.min(RecordLimits::DEPTH_CEILING))?;
-        let end = skip_whitespace(record, after);
-        if end != record.len() {
-            return Err(invalid("nothing after the value", end));
+        self.nodes.clear();
+        if self.fast.build(&mut self.nodes, record, limits).is_none() {
+            self.nodes.clear();
+            exact::build(&mut self.nodes, record, limits)?;
         }
         Ok(Value::root(record, &self.nodes))
     }
 }
 
-fn invalid(expected: &'static str, offset: usize) -> Problem {
-    Problem::InvalidJson { expected, offset }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-struct Builder<'a> {
-    nodes: &'a mut Vec<Node>,
-    text: &'a [u8],
-    limits: &'a RecordLimits,
-}
+    /// Pieces of JSON, some of them broken: joined at random they make texts that are nearly right.
+    const PIECES: [&str; 36] = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"\"",
+        "\"long name of a member\"",
+        "\"\\u00e9\\n\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud83d\"",
+        "\"\\x\"",
+        "\"\u{1}\"",
+        "\"é\"",
+        "\"",
+        "\\",
+        "1",
+        "-0",
+        "01",
+        "-",
+        "123456789012",
+        "0.5",
+        "1.",
+        "2e10",
+        "1E+",
+        "12345678e-1234567890",
+        "true",
+        "false",
+        "null",
+        "nul",
+        " ",
+        "\n",
+        "\t \r",
+        "\u{c}",
+        "é",
+    ];
 
-impl Builder<'_> {
-    #[inline(always)]
-    fn push(&mut self, kind: Kind, escaped: bool, start: usize, end: usize) -> Result<(), Problem> {
-        if self.nodes.len() >= self.limits.values {
-            return Err(Problem::TooManyValues { limit: self.limits.values });
+    fn check(text: &[u8], limits: &RecordLimits) -> bool {
+        let mut expected = Vec::new();
+        let exact = exact::build(&mut expected, text, limits);
+        let mut found = Vec::new();
+        let fast = FastBuilder::default().build(&mut found, text, limits);
+        assert_eq!(fast.is_some(), exact.is_ok(), "{exact:?}");
+        if exact.is_ok() {
+            assert_eq!(found, expected);
         }
-        let next = self.nodes.len() as u32 + 1;
-        self.nodes.push(Node { kind, escaped, start: start as u32, end: end as u32, next, count: 0 });
-        Ok(())
+        exact.is_ok()
     }
 
-    /// Indexes the value at `at` and returns the offset after it.
-    fn value(&mut self, at: usize, depth: usize) -> Result<usize, Problem> {
-        match self.text.get(at) {
-            Some(b'"') => self.string(at + 1),
-            Some(b'{') => self.object(at, depth),
-            Some(b'[') => self.array(at, depth),
-            Some(b'-' | b'0'..=b'9') => {
-                let end = scan_number(self.text, at).map_err(|offset| invalid("a digit", offset))?;
-                self.push(Kind::Number, false, at, end)?;
-                Ok(end)
-            }
-            Some(b't') => self.literal(at, b"true", Kind::True),
-            Some(b'f') => self.literal(at, b"false", Kind::False),
-            Some(b'n') => self.literal(at, b"null", Kind::Null),
-            _ => Err(invalid("a JSON value", at)),
-        }
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            ".{0,20}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(5, 60, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::hash_map(".{0,9}", inner, 0..6)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
     }
 
-    fn literal(&mut self, at: usize, word: &'static [u8], kind: Kind) -> Result<usize, Problem> {
-        let end = at + word.len();
-        if self.text.get(at..end) != Some(word) {
-            return Err(invalid("`true`, `false` or `null`", at));
+    proptest! {
+        #[test]
+        fn the_fast_way_agrees_with_the_exact_one_on_rubbish(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..12)) {
+            check(pieces.concat().as_bytes(), &RecordLimits::default());
         }
-        self.push(kind, false, at, end)?;
-        Ok(end)
-    }
 
-    /// Indexes a string from the byte after its opening quote.
-    #[inline(always)]
-    fn string(&mut self, start: usize) -> Result<usize, Problem> {
-        let mut at = start;
-        let mut escaped = false;
-        loop {
-            at = scan_string(self.text, at);
-            match self.text.get(at) {
-                Some(b'"') => {
-                    self.push(Kind::String, escaped, start, at)?;
-                    return Ok(at + 1);
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    at = scan_escape(self.text, at).map_err(|offset| invalid("a valid escape sequence", offset))?;
-                }
-                Some(_) => return Err(invalid("an escaped control character", at)),
-                None => return Err(invalid("the closing quote of a string", at)),
+        #[test]
+        fn the_fast_way_agrees_with_the_exact_one_on_json(
+            value in any_json(),
+            is_pretty in any::<bool>(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(&b"{}[],:\"\\ 0-.eEtn\n"[..])), 0..3),
+        ) {
+            let text = if is_pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) };
+            let mut text = text.unwrap();
+            prop_assert!(check(&text, &RecordLimits::default()));
+            for (at, byte) in changes {
+                let at = at.index(text.len());
+                text[at] = byte;
             }
-        }
-    }
-
-    fn open(&mut self, kind: Kind, at: usize, depth: usize) -> Result<usize, Problem> {
-        if depth == 0 {
-            let limit = self.limits.depth.min(RecordLimits::DEPTH_CEILING);
-            return Err(Problem::TooDeep { limit, offset: at });
-        }
-        let node = self.nodes.len();
-        self.push(kind, false, at, at)?;
-        Ok(node)
-    }
-
-    fn close(&mut self, node: usize, end: usize, count: u32) {
-        let next = self.nodes.len() as u32;
-        let node = &mut self.nodes[node];
-        node.end = end as u32;
-        node.next = next;
-        node.count = count;
-    }
-
-    fn object(&mut self, start: usize, depth: usize) -> Result<usize, Problem> {
-        let node = self.open(Kind::Object, start, depth)?;
-        let mut at = skip_whitespace(self.text, start + 1);
-        let mut count = 0_u32;
-        if self.text.get(at) == Some(&b'}') {
-            self.close(node, at + 1, count);
-            return Ok(at + 1);
-        }
-        loop {
-            if self.text.get(at) != Some(&b'"') {
-                return Err(invalid("a member name in quotes", at));
-            }
-            count += 1;
-            if count as usize > self.limits.fields {
-                return Err(Problem::TooManyFields { limit: self.limits.fields });
-            }
-            at = self.string(at + 1)?;
-            at = skip_whitespace(self.text, at);
-            if self.text.get(at) != Some(&b':') {
-                return Err(invalid("`:`", at));
-            }
-            at = self.value(skip_whitespace(self.text, at + 1), depth - 1)?;
-            at = skip_whitespace(self.text, at);
-            match self.text.get(at) {
-                Some(b',') => at = skip_whitespace(self.text, at + 1),
-                Some(b'}') => {
-                    self.close(node, at + 1, count);
-                    return Ok(at + 1);
-                }
-                _ => return Err(invalid("`,` or `}`", at)),
-            }
-        }
-    }
-
-    fn array(&mut self, start: usize, depth: usize) -> Result<usize, Problem> {
-        let node = self.open(Kind::Array, start, depth)?;
-        let mut at = skip_whitespace(self.text, start + 1);
-        let mut count = 0_u32;
-        if self.text.get(at) == Some(&b']') {
-            self.close(node, at + 1, count);
-            return Ok(at + 1);
-        }
-        loop {
-            count += 1;
-            at = self.value(at, depth - 1)?;
-            at = skip_whitespace(self.text, at);
-            match self.text.get(at) {
-                Some(b',') => at = skip_whitespace(self.text, at + 1),
-                Some(b']') => {
-                    self.close(node, at + 1, count);
-                    return Ok(at + 1);
-                }
-                _ => return Err(invalid("`,` or `]`", at)),
-            }
+            check(&text, &RecordLimits::default());
+            check(&text, &RecordLimits { depth: 3, fields: 3, values: 9, ..RecordLimits::default() });
         }
     }
 }

@@ -5,12 +5,17 @@
 //! strings stay text: nothing is decoded until a rule asks for it, and untouched values are copied byte for byte.
 
 mod compact;
+mod exact;
+mod fast;
 mod grammar;
 mod index;
+mod node;
+mod stops;
 mod text;
 mod value;
 
-pub use index::{Index, Kind};
+pub use index::Index;
+pub use node::Kind;
 pub use text::Text;
 pub use value::{Elements, Members, Value};
 

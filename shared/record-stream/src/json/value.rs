@@ -1,6 +1,6 @@
 //! A cursor on the index of a record.
 
-use super::index::{Kind, Node};
+use super::node::{Kind, Node};
 use super::text::Text;
 
 /// One JSON value of an indexed record.
@@ -37,7 +37,7 @@ impl<'a> Value<'a> {
     #[must_use]
     #[inline]
     pub fn kind(&self) -> Kind {
-        self.node().kind
+        self.node().kind()
     }
 
     /// The value's text in the record, with quotes if it is a string.
@@ -45,8 +45,8 @@ impl<'a> Value<'a> {
     #[inline]
     pub fn raw(&self) -> &'a [u8] {
         let node = self.node();
-        let (start, end) = (node.start as usize, node.end as usize);
-        if node.kind == Kind::String { &self.record[start - 1..end + 1] } else { &self.record[start..end] }
+        let quote = usize::from(node.is(Kind::String));
+        &self.record[node.start as usize - quote..node.end as usize + quote]
     }
 
     /// The text between the quotes, if the value is a string.
@@ -54,28 +54,27 @@ impl<'a> Value<'a> {
     #[inline]
     pub fn text(&self) -> Option<Text<'a>> {
         let node = self.node();
-        (node.kind == Kind::String)
-            .then(|| Text { raw: &self.record[node.start as usize..node.end as usize], escaped: node.escaped })
+        node.is(Kind::String).then(|| Text { raw: &self.record[node.range()], escaped: node.escaped() })
     }
 
     /// Members of an object or elements of an array; 0 for everything else.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.node().count as usize
+        self.node().count() as usize
     }
 
     /// The members of an object in the order of the record, duplicates included; nothing for other kinds.
     #[must_use]
     #[inline]
     pub fn members(&self) -> Members<'a> {
-        let end = if self.kind() == Kind::Object { self.node().next } else { self.at + 1 };
+        let end = if self.node().is(Kind::Object) { self.node().next } else { self.at + 1 };
         Members { value: Value { at: self.at + 1, ..*self }, end }
     }
 
     /// The elements of an array; nothing for other kinds.
     #[must_use]
     pub fn elements(&self) -> Elements<'a> {
-        let end = if self.kind() == Kind::Array { self.node().next } else { self.at + 1 };
+        let end = if self.node().is(Kind::Array) { self.node().next } else { self.at + 1 };
         Elements { value: Value { at: self.at + 1, ..*self }, end }
     }
 
