@@ -47,7 +47,7 @@ impl StreamPlan {
                 DetectedFormat::Csv { delimiter } => RecordFormat::Csv(dialect(csv, delimiter)),
             },
         };
-        Some(StreamOptions { format, limits: self.limits, reshape: self.reshape.clone() })
+        Some(StreamOptions { limits: self.limits, reshape: self.reshape.clone(), ..StreamOptions::new(format) })
     }
 }
 
@@ -89,6 +89,7 @@ fn dialect(csv: &CsvOptions, implied_delimiter: Option<u8>) -> CsvDialect {
             job::RaggedRows::Pad => RaggedRows::Pad,
             job::RaggedRows::Fail => RaggedRows::Fail,
         },
+        ..CsvDialect::default()
     }
 }
 

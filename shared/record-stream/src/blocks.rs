@@ -82,11 +82,6 @@ impl StringState {
         (quotes, inside)
     }
 
-    /// A string is open.
-    pub(crate) fn is_inside(self) -> bool {
-        self.inside != 0
-    }
-
     /// Mask of the bytes that follow an odd number of backslashes. Adding the starts of runs at odd bits to the
     /// backslashes carries through each run and flips the parity of the bit behind it.
     #[inline(always)]

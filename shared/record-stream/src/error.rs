@@ -104,6 +104,12 @@ pub enum Problem {
         /// Number of the second column, from 1.
         second: usize,
     },
+    /// A column has no name.
+    #[error("column {column} of the header has no name")]
+    EmptyHeader {
+        /// Number of the column, from 1.
+        column: usize,
+    },
     /// A row has another number of fields than the header.
     #[error("expected {expected} fields as in the header, found {found}")]
     RaggedRow {
@@ -158,6 +164,7 @@ impl Problem {
             Self::TooManyValues { .. } => "too_many_values",
             Self::HeaderTooLarge { .. } => "header_too_large",
             Self::DuplicateHeader { .. } => "csv_duplicate_header",
+            Self::EmptyHeader { .. } => "csv_empty_header",
             Self::RaggedRow { .. } => "csv_ragged_row",
             Self::UnclosedQuote => "csv_unclosed_quote",
             Self::UnknownColumn { .. } => "unknown_field",

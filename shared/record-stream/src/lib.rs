@@ -16,12 +16,15 @@
 mod blocks;
 mod buffer;
 mod condition;
+mod copy;
 mod csv;
 mod detect;
+mod encoding;
 mod error;
 mod frame;
 pub mod json;
 mod limits;
+mod lines;
 mod path;
 mod position;
 mod reshape;
@@ -29,8 +32,9 @@ mod stream;
 mod types;
 
 pub use condition::{Condition, Instant, Scalar, Test};
-pub use csv::{CsvDialect, CsvHeader, RaggedRows};
+pub use csv::{CsvDialect, CsvHeader, DuplicateNames, EmptyNames, RaggedRows};
 pub use detect::{DetectedFormat, detect_format};
+pub use encoding::{TextEncoding, decode_beginning};
 pub use error::{Problem, StreamError};
 pub use limits::RecordLimits;
 pub use path::{FieldPath, Segment};

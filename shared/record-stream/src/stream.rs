@@ -20,11 +20,13 @@
 mod csv;
 mod json;
 
-use crate::buffer::{InputBuffer, count_lines};
+use crate::buffer::InputBuffer;
 use crate::csv::CsvDialect;
+use crate::encoding::{TextEncoding, Transcoder};
 use crate::error::{Problem, StreamError};
 pub use crate::frame::{Flow, JsonLayout, JsonMode};
 use crate::limits::RecordLimits;
+use crate::lines::{LineCounter, LineEnd};
 use crate::position::Position;
 use crate::reshape::{Fate, Reshape};
 use csv::CsvSource;
@@ -48,6 +50,8 @@ pub enum RecordFormat {
 pub struct StreamOptions {
     /// Where the records are.
     pub format: RecordFormat,
+    /// How their text is encoded.
+    pub encoding: TextEncoding,
     /// What a record may cost.
     pub limits: RecordLimits,
     /// What becomes of a record.
@@ -58,7 +62,7 @@ impl StreamOptions {
     /// Options that pass records unchanged, within the default limits.
     #[must_use]
     pub fn new(format: RecordFormat) -> Self {
-        Self { format, limits: RecordLimits::default(), reshape: Reshape::default() }
+        Self { format, encoding: TextEncoding::default(), limits: RecordLimits::default(), reshape: Reshape::default() }
     }
 }
 
@@ -103,6 +107,9 @@ pub struct RecordCounts {
 #[derive(Debug)]
 pub struct RecordStream {
     buffer: InputBuffer,
+    transcoder: Option<Transcoder>,
+    /// Bytes that await transcoding.
+    raw: Vec<u8>,
     source: Source,
     counts: RecordCounts,
     mark_checked: bool,
@@ -118,17 +125,45 @@ impl RecordStream {
     /// A stream at the start of an object.
     #[must_use]
     pub fn new(options: &StreamOptions) -> Self {
-        let source = match &options.format {
-            RecordFormat::Csv(dialect) => Source::Csv(Box::new(CsvSource::new(dialect, options))),
-            _ => Source::Json(Box::new(JsonSource::new(options))),
+        let (source, line_end) = match &options.format {
+            RecordFormat::Csv(dialect) => (Source::Csv(Box::new(CsvSource::new(dialect, options))), LineEnd::Any),
+            _ => (Source::Json(Box::new(JsonSource::new(options))), LineEnd::LineFeed),
         };
-        Self { buffer: InputBuffer::default(), source, counts: RecordCounts::default(), mark_checked: false }
+        Self {
+            buffer: InputBuffer::new(LineCounter::new(line_end)),
+            transcoder: Transcoder::new(options.encoding),
+            raw: Vec::new(),
+            source,
+            counts: RecordCounts::default(),
+            mark_checked: false,
+        }
     }
 
     /// Appends a chunk of the object. Call it only after [`Progress::NeedInput`]: the buffer then holds at most one
     /// unfinished record, so it never exceeds the record limit by more than one chunk.
     pub fn fill(&mut self, chunk: &[u8]) {
-        self.buffer.fill(chunk);
+        match &mut self.transcoder {
+            Some(transcoder) => transcoder.transcode(chunk, false, &mut self.buffer),
+            None => self.buffer.fill(chunk),
+        }
+    }
+
+    /// Memory for the next chunk, at least so many bytes: a caller that reads into it and calls
+    /// [`RecordStream::filled`] saves the copy that [`RecordStream::fill`] makes. The same rule holds for when to call it.
+    pub fn space(&mut self, at_least: usize) -> &mut [u8] {
+        if self.transcoder.is_none() {
+            return self.buffer.space(at_least);
+        }
+        self.raw.resize(at_least.max(self.raw.len()), 0);
+        &mut self.raw
+    }
+
+    /// Says that so many bytes of the last [`RecordStream::space`] were written.
+    pub fn filled(&mut self, count: usize) {
+        match &mut self.transcoder {
+            Some(transcoder) => transcoder.transcode(&self.raw[..count.min(self.raw.len())], false, &mut self.buffer),
+            None => self.buffer.filled(count),
+        }
     }
 
     /// Works through what was filled in, appending lines to `output` until it holds `output_target` bytes.
@@ -143,6 +178,9 @@ impl RecordStream {
         output_target: usize,
         on_reject: &mut dyn FnMut(Reject<'_>) -> Flow,
     ) -> Result<Progress, StreamError> {
+        if end_of_input && let Some(transcoder) = &mut self.transcoder {
+            transcoder.transcode(&[], true, &mut self.buffer);
+        }
         if !self.mark_checked && !self.check_mark(end_of_input) {
             return Ok(Progress::NeedInput);
         }
@@ -150,7 +188,7 @@ impl RecordStream {
             input: self.buffer.unread(),
             end_of_input,
             offset: self.buffer.offset(),
-            line: self.buffer.line(),
+            lines: self.buffer.lines(),
             lines_counted_to: 0,
             counts: &mut self.counts,
             output,
@@ -201,7 +239,7 @@ struct Work<'a> {
     input: &'a [u8],
     end_of_input: bool,
     offset: u64,
-    line: u64,
+    lines: LineCounter,
     lines_counted_to: usize,
     counts: &'a mut RecordCounts,
     output: &'a mut Vec<u8>,
@@ -214,10 +252,10 @@ impl Work<'_> {
     /// The position of a record that begins at an offset of the input. Lines are counted only when somebody asks.
     fn position(&mut self, start: usize, record: u64) -> Position {
         if start > self.lines_counted_to {
-            self.line += count_lines(&self.input[self.lines_counted_to..start]);
+            self.lines.count(&self.input[self.lines_counted_to..start]);
             self.lines_counted_to = start;
         }
-        Position { byte: self.offset + start as u64, line: self.line, record }
+        Position { byte: self.offset + start as u64, line: self.lines.line(), record }
     }
 
     /// Accounts for a record that was shaped or refused.

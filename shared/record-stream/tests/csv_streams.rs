@@ -3,7 +3,9 @@
 mod support;
 
 use proptest::prelude::*;
-use record_stream::{CsvDialect, CsvHeader, RaggedRows, RecordFormat, RecordLimits, StreamOptions};
+use record_stream::{
+    CsvDialect, CsvHeader, DuplicateNames, EmptyNames, RaggedRows, RecordFormat, RecordLimits, StreamOptions,
+};
 use support::{run, run_in_all_chunkings};
 
 fn options(dialect: CsvDialect) -> StreamOptions {
@@ -162,4 +164,86 @@ proptest! {
         let options = options(dialect);
         prop_assert_eq!(run(&options, &bytes, chunk), run(&options, &bytes, bytes.len()));
     }
+}
+
+/// Rows of several hundred bytes, most of them well-formed, so that whole blocks of the index are used.
+fn rows() -> impl Strategy<Value = String> {
+    let cell = prop_oneof![
+        8 => "[a-z0-9 ]{0,40}",
+        2 => "\"([a-z,\r\n]|\"\"){0,70}\"",
+        1 => "[\"a#\\\\,\t]{0,6}",
+        1 => "\"[a\"]{0,4}\"[b\"]{0,2}",
+    ];
+    let line = (prop::collection::vec(cell, 0..6), prop::sample::select(vec!["\n", "\r\n", "\r", "\n\n"]));
+    prop::collection::vec(line.prop_map(|(cells, end)| cells.join(",") + end), 0..40).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// An escape that is nowhere in the input changes nothing but the way: the scanner reads alone, without the index.
+    #[test]
+    fn the_index_finds_what_the_scanner_finds(
+        text in rows(), chunk in 1_usize..3000, comment in prop::sample::select(vec![None, Some(b'#')]),
+        delimiter in prop::sample::select(vec![b',', b'\t', b'a']),
+    ) {
+        let dialect = CsvDialect { header: CsvHeader::None, comment, delimiter, ..CsvDialect::default() };
+        let limits = RecordLimits { record_bytes: 700, fields: 9, ..RecordLimits::default() };
+        let with = |escape| {
+            let format = RecordFormat::Csv(CsvDialect { escape, ..dialect.clone() });
+            run(&StreamOptions { limits, ..StreamOptions::new(format) }, text.as_bytes(), chunk)
+        };
+        prop_assert_eq!(with(None), with(Some(0)));
+    }
+
+    #[test]
+    fn escapes_agree_with_the_csv_crate(text in "[ab,\"\\\\\n]{0,80}", chunk in 1_usize..90) {
+        let dialect = CsvDialect {
+            header: CsvHeader::Given(vec!["x".into(); 3]), escape: Some(b'\\'), ragged: RaggedRows::Pad, ..CsvDialect::default()
+        };
+        let result = run(&StreamOptions::new(RecordFormat::Csv(dialect)), text.as_bytes(), chunk);
+        prop_assume!(result.error.is_none());
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).escape(Some(b'\\')).from_reader(text.as_bytes());
+        let rows = reader.records().map(Result::unwrap).filter(|row| row.len() <= 3);
+        let expected: Vec<Vec<String>> = rows
+            .map(|row| (0..3).map(|column| row.get(column).unwrap_or_default().to_owned()).collect())
+            .collect();
+        let found: Vec<Vec<String>> = result.output.lines().map(cells).collect();
+        prop_assert_eq!(found, expected);
+    }
+}
+
+/// The values of a line, in order.
+fn cells(line: &str) -> Vec<String> {
+    let inner = line.trim_start_matches('{').trim_end_matches('}');
+    let texts: Vec<String> = serde_json::from_str(&format!("[{}]", inner.replace("\"x\":", ""))).unwrap();
+    texts
+}
+
+#[test]
+fn names_that_are_missing_or_come_twice_follow_the_policy() {
+    let numbering = CsvDialect { duplicate_names: DuplicateNames::Number, ..CsvDialect::default() };
+    check(
+        &numbering,
+        "id,id,id_2,id,\n1,2,3,4,5\n",
+        &[r#"{"id":"1","id_3":"2","id_2":"3","id_4":"4","column_5":"5"}"#],
+        &[],
+        None,
+    );
+    check(&CsvDialect::default(), "a,a\n1,2\n", &[], &[], Some(("csv_duplicate_header", 1)));
+    let strict = CsvDialect { empty_names: EmptyNames::Fail, ..CsvDialect::default() };
+    check(&strict, "a,\n1,2\n", &[], &[], Some(("csv_empty_header", 1)));
+}
+
+#[test]
+fn every_line_end_counts_as_one_line() {
+    let check = |end: &str| {
+        let text = ["a", "1", "\"x", "y\"", "2,2", "3"].join(end);
+        let rejects = run_in_all_chunkings(&options(CsvDialect::default()), text.as_bytes()).rejects;
+        let places: Vec<_> = rejects.iter().map(|(code, _, line, record, _)| (code.as_str(), *line, *record)).collect();
+        assert_eq!(places, [("csv_ragged_row", 5, 3)], "{end:?}");
+    };
+    check("\n");
+    check("\r\n");
+    check("\r");
 }

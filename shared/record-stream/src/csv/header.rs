@@ -1,22 +1,48 @@
 //! Column names.
 
-use super::scanner::FieldSpan;
+use super::dialect::{CsvDialect, DuplicateNames, EmptyNames};
+use super::field::{FieldSpan, Quoting};
 use crate::error::Problem;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-/// Names the columns from a header row. A column without a name is called after its number, as in `column_3`.
-pub(crate) fn column_names(record: &[u8], fields: &[FieldSpan], quote: Option<u8>) -> Result<Vec<Vec<u8>>, Problem> {
-    let mut names: Vec<Vec<u8>> = Vec::with_capacity(fields.len());
-    let mut seen: HashMap<Vec<u8>, usize> = HashMap::with_capacity(fields.len());
-    for (index, field) in fields.iter().enumerate() {
-        let mut name = field.text(record, quote).into_owned();
-        if name.is_empty() {
-            name = numbered(index);
+/// Names the columns from a header row, as the dialect wants names that are missing or come twice.
+pub(crate) fn column_names(record: &[u8], fields: &[FieldSpan], dialect: &CsvDialect) -> Result<Vec<Vec<u8>>, Problem> {
+    let quoting = Quoting { quote: dialect.quote, escape: dialect.escape };
+    let mut names: Vec<Vec<u8>> = fields.iter().map(|field| field.text(record, quoting).into_owned()).collect();
+    for (index, name) in names.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
+        if dialect.empty_names == EmptyNames::Fail {
+            return Err(Problem::EmptyHeader { column: index + 1 });
         }
-        if let Some(first) = seen.insert(name.clone(), index) {
-            return Err(Problem::DuplicateHeader { first: first + 1, second: index + 1 });
+        *name = numbered(index);
+    }
+    // Names as they are written come first, so that a number is never added up to a name that the header has.
+    let mut first: HashMap<Vec<u8>, usize> = HashMap::with_capacity(names.len());
+    let mut again = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        match first.entry(name.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(index);
+            }
+            Entry::Occupied(entry) if dialect.duplicate_names == DuplicateNames::Fail => {
+                return Err(Problem::DuplicateHeader { first: entry.get() + 1, second: index + 1 });
+            }
+            Entry::Occupied(_) => again.push(index),
         }
-        names.push(name);
+    }
+    let mut last_numbers: HashMap<Vec<u8>, usize> = HashMap::new();
+    for index in again {
+        let number = last_numbers.entry(names[index].clone()).or_insert(1);
+        let name = loop {
+            *number += 1;
+            let mut name = names[index].clone();
+            name.extend_from_slice(format!("_{number}").as_bytes());
+            if let Entry::Vacant(entry) = first.entry(name.clone()) {
+                entry.insert(index);
+                break name;
+            }
+        };
+        names[index] = name;
     }
     Ok(names)
 }

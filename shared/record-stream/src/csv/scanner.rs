@@ -1,41 +1,8 @@
 //! The CSV scanner: where a record ends and where its fields lie.
 
 use super::dialect::CsvDialect;
+use super::field::{FieldSpan, Form};
 use memchr::{memchr, memchr2};
-use std::borrow::Cow;
-
-/// One field of a record. Offsets count from the start of the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FieldSpan {
-    /// First byte; of a quoted field the one after the opening quote.
-    pub(crate) start: usize,
-    /// One past the last byte; of a quoted field the closing quote.
-    pub(crate) end: usize,
-    /// The bytes differ from what they mean.
-    form: Form,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// The bytes are the text.
-    Plain,
-    /// Quoted, with doubled quotes inside.
-    Doubled,
-    /// Quoted, with more text behind the closing quote, which belongs to the field.
-    Trailing,
-}
-
-impl FieldSpan {
-    /// What the field means; borrowed when it stands in the record as it is.
-    #[inline]
-    pub(crate) fn text<'a>(&self, record: &'a [u8], quote: Option<u8>) -> Cow<'a, [u8]> {
-        let raw = &record[self.start..self.end];
-        match (self.form, quote) {
-            (Form::Plain, _) | (_, None) => Cow::Borrowed(raw),
-            (Form::Doubled | Form::Trailing, Some(quote)) => Cow::Owned(unquote(raw, quote)),
-        }
-    }
-}
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -65,23 +32,8 @@ fn end_of_unquoted(text: &[u8], from: usize, delimiter: u8) -> usize {
     at
 }
 
-/// Resolves a field from the byte after its opening quote: a doubled quote stands for one, a single one ends the quoted
-/// part, and what follows is taken as it is, as the `csv` crate does.
-fn unquote(raw: &[u8], quote: u8) -> Vec<u8> {
-    let mut text = Vec::with_capacity(raw.len());
-    let mut at = 0;
-    while let Some(found) = memchr(quote, &raw[at..]) {
-        text.extend_from_slice(&raw[at..at + found]);
-        at += found + 1;
-        if raw.get(at) != Some(&quote) {
-            break;
-        }
-        text.push(quote);
-        at += 1;
-    }
-    text.extend_from_slice(&raw[at..]);
-    text
-}
+/// Offsets inside a record have 32 bits.
+const LONGEST_RECORD: usize = u32::MAX as usize - 1;
 
 /// What the scanner found at the start of its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +60,8 @@ enum State {
     Quoted,
     /// After a quote inside a quoted field: it is doubled, or it was the closing one.
     QuoteInQuoted,
+    /// After an escape inside a quoted field: the next byte is text whatever it is.
+    EscapeInQuoted,
     Comment,
     SkippedLine,
 }
@@ -118,6 +72,7 @@ enum State {
 pub(crate) struct CsvScanner {
     delimiter: u8,
     quote: Option<u8>,
+    escape: Option<u8>,
     comment: Option<u8>,
     skip_lines: u64,
     limit: usize,
@@ -137,9 +92,10 @@ impl CsvScanner {
         Self {
             delimiter: dialect.delimiter,
             quote: dialect.quote,
+            escape: dialect.escape,
             comment: dialect.comment,
             skip_lines: dialect.skip_lines,
-            limit: record_limit,
+            limit: record_limit.min(LONGEST_RECORD),
             field_limit,
             state: if dialect.skip_lines > 0 { State::SkippedLine } else { State::RecordStart },
             at: 0,
@@ -163,7 +119,7 @@ impl CsvScanner {
 
     /// Changes the longest record allowed, for the header row and the rows after it.
     pub(crate) fn set_limit(&mut self, record_limit: usize) {
-        self.limit = record_limit;
+        self.limit = record_limit.min(LONGEST_RECORD);
     }
 
     /// Looks on in `input`, which begins at the first byte not consumed.
@@ -195,12 +151,21 @@ impl CsvScanner {
             Some(length) => self.finish(length, length + 1),
             None if window.len() > self.limit => self.too_long(),
             None if !end_of_input => Scan::NeedMore,
-            None if self.state == State::Quoted => Scan::UnclosedQuote,
+            None if self.is_in_quotes() => Scan::UnclosedQuote,
             None => {
                 self.end_field(window.len());
                 self.finish(window.len(), window.len())
             }
         }
+    }
+
+    /// True between two records, where the index may take over.
+    pub(crate) fn is_between_records(&self) -> bool {
+        self.state == State::RecordStart && !self.discarding
+    }
+
+    fn is_in_quotes(&self) -> bool {
+        matches!(self.state, State::Quoted | State::EscapeInQuoted)
     }
 
     fn finish(&mut self, length: usize, next: usize) -> Scan {
@@ -210,7 +175,7 @@ impl CsvScanner {
     }
 
     fn too_long(&mut self) -> Scan {
-        if self.state == State::Quoted {
+        if self.is_in_quotes() {
             return Scan::OpenQuoteTooLong;
         }
         self.discarding = true;
@@ -228,7 +193,7 @@ impl CsvScanner {
         }
         let next = std::mem::take(&mut self.at);
         match next {
-            0 if end_of_input && self.state == State::Quoted => Scan::UnclosedQuote,
+            0 if end_of_input && self.is_in_quotes() => Scan::UnclosedQuote,
             0 => Scan::NeedMore,
             _ => Scan::Nothing { next },
         }
@@ -263,17 +228,29 @@ impl CsvScanner {
                 }
                 State::Quoted => {
                     let quote = self.quote?;
-                    let Some(found) = memchr(quote, window.get(self.at..)?) else {
+                    let rest = window.get(self.at..)?;
+                    let found = match self.escape {
+                        Some(escape) => memchr2(quote, escape, rest),
+                        None => memchr(quote, rest),
+                    };
+                    let Some(found) = found else {
                         self.at = window.len();
                         return None;
                     };
                     self.at += found + 1;
-                    self.state = State::QuoteInQuoted;
+                    let is_quote = rest.get(found) == Some(&quote);
+                    self.state = if is_quote { State::QuoteInQuoted } else { State::EscapeInQuoted };
+                }
+                State::EscapeInQuoted => {
+                    window.get(self.at)?;
+                    self.form = Form::Quoted;
+                    self.at += 1;
+                    self.state = State::Quoted;
                 }
                 State::QuoteInQuoted => {
                     let byte = window.get(self.at).copied()?;
                     if Some(byte) == self.quote {
-                        self.form = Form::Doubled;
+                        self.form = Form::Quoted;
                         self.at += 1;
                         self.state = State::Quoted;
                     } else if byte == self.delimiter || byte == b'\n' || byte == b'\r' {
@@ -284,7 +261,7 @@ impl CsvScanner {
                         self.at += 1;
                         self.state = State::FieldStart;
                     } else {
-                        self.form = Form::Trailing;
+                        self.form = Form::Quoted;
                         self.state = State::Unquoted;
                     }
                 }
@@ -303,18 +280,18 @@ impl CsvScanner {
             self.field_start = self.at;
             self.form = Form::Plain;
         }
-        self.push(FieldSpan { start: self.field_start, end, form: self.form });
+        self.push(self.field_start, end);
     }
 
     /// The field ends before the closing quote that stands before the current byte.
     fn end_quoted_field(&mut self) {
-        self.push(FieldSpan { start: self.field_start, end: self.at.saturating_sub(1), form: self.form });
+        self.push(self.field_start, self.at.saturating_sub(1));
     }
 
-    fn push(&mut self, field: FieldSpan) {
+    fn push(&mut self, start: usize, end: usize) {
         self.field_count += 1;
         if !self.discarding && self.fields.len() < self.field_limit {
-            self.fields.push(field);
+            self.fields.push(FieldSpan { start: start as u32, end: end as u32, form: self.form });
         }
     }
 

@@ -239,5 +239,5 @@ impl Pass<'_> {
 fn non_digits(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let values = word ^ (ONES * 0x30);
-    ((values & (ONES * 0x7f)) + ONES * 0x76 | values) & (ONES * 0x80)
+    (((values & (ONES * 0x7f)) + ONES * 0x76) | values) & (ONES * 0x80)
 }

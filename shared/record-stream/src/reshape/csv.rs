@@ -2,7 +2,8 @@
 
 use super::{Fate, Reshape, member_start};
 use crate::condition::{CompiledCondition, Field};
-use crate::csv::FieldSpan;
+use crate::copy::{Piece, append_short};
+use crate::csv::{FieldSpan, Form, Quoting};
 use crate::error::Problem;
 use crate::json::write_json_text;
 use crate::limits::RecordLimits;
@@ -25,7 +26,7 @@ pub(crate) struct CsvShaper {
     checked_only: Vec<usize>,
     /// The JSON members at the end, from the first comma or brace on.
     constants: Vec<(Vec<u8>, Vec<u8>)>,
-    quote: Option<u8>,
+    quoting: Quoting,
     limits: RecordLimits,
     scratch: Vec<u8>,
 }
@@ -36,14 +37,23 @@ struct Written {
     column: usize,
     is_typed: bool,
     /// What stands before the value: brace or comma, the name, and the opening quote of a column without a type.
-    start: Vec<u8>,
+    start: Piece,
 }
 
 /// One row: its bytes and where its fields lie. Columns beyond the last field are empty.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
-    pub(crate) bytes: &'a [u8],
+    /// The input from the row's first byte on. What comes after the row is there to be read too much and thrown away.
+    pub(crate) text: &'a [u8],
+    /// Length of the row in bytes.
+    pub(crate) length: usize,
     pub(crate) fields: &'a [FieldSpan],
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        &self.text[..self.length]
+    }
 }
 
 impl CsvShaper {
@@ -54,7 +64,7 @@ impl CsvShaper {
     pub(crate) fn new(
         reshape: &Reshape,
         columns: &[Vec<u8>],
-        quote: Option<u8>,
+        quoting: Quoting,
         limits: RecordLimits,
     ) -> Result<Self, Problem> {
         let column = |place: &'static str, path: &FieldPath| {
@@ -97,7 +107,7 @@ impl CsvShaper {
             if !is_typed {
                 start.push(b'"');
             }
-            written.push(Written { column: *index, is_typed, start });
+            written.push(Written { column: *index, is_typed, start: Piece::new(&start) });
         }
         let checked_only = (0..columns.len()).filter(|index| types[*index].is_some() && !order.contains(index));
         Ok(Self {
@@ -112,7 +122,7 @@ impl CsvShaper {
                 .map(|(name, json)| (member_start(name.as_bytes()), json.clone().into_bytes()))
                 .collect(),
             types,
-            quote,
+            quoting,
             limits,
             scratch: Vec::new(),
         })
@@ -150,13 +160,17 @@ impl CsvShaper {
             return Ok(Fate::Filtered);
         }
         for field in &self.written {
-            output.extend_from_slice(&field.start);
+            field.start.append_to(output);
             if field.is_typed {
                 self.write_typed(row, field.column, output)?;
-            } else {
-                write_json_text(&self.text(row, field.column), output);
-                output.push(b'"');
+                continue;
             }
+            match row.fields.get(field.column) {
+                Some(span) if span.form == Form::Clean => append_short(output, row.text, span.range()),
+                Some(span) => write_json_text(&span.text(row.text, self.quoting), output),
+                None => {}
+            }
+            output.push(b'"');
         }
         let mut separator = if self.written.is_empty() { b'{' } else { b',' };
         for (member, json) in &self.constants {
@@ -187,7 +201,7 @@ impl CsvShaper {
 
     #[inline]
     fn text<'a>(&self, row: Row<'a>, column: usize) -> Cow<'a, [u8]> {
-        row.fields.get(column).map_or(Cow::Borrowed(&[]), |field| field.text(row.bytes, self.quote))
+        row.fields.get(column).map_or(Cow::Borrowed(&[]), |field| field.text(row.text, self.quoting))
     }
 
     /// Writes a column that has a type; false when it has none.
