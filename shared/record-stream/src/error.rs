@@ -139,6 +139,14 @@ pub enum Problem {
         /// A description of what was found, without the value.
         found: &'static str,
     },
+    /// A record breaks a rule of `record.schema`.
+    #[error("{}: breaks the schema's rule `{}` ({rule})", place(path), rule_name(rule))]
+    SchemaViolation {
+        /// Where in the record: a JSON pointer, empty for the record itself, cut to 256 characters.
+        path: String,
+        /// Where in the schema: the JSON pointer of the rule, cut to 256 characters.
+        rule: String,
+    },
     /// A record must be a JSON object for what the job does with it.
     #[error("expected a JSON object, found {found}: the job names fields, and only objects have them")]
     NotAnObject {
@@ -169,6 +177,7 @@ impl Problem {
             Self::UnclosedQuote => "csv_unclosed_quote",
             Self::UnknownColumn { .. } => "unknown_field",
             Self::TypeMismatch { .. } => "type_mismatch",
+            Self::SchemaViolation { .. } => "schema_violation",
             Self::NotAnObject { .. } => "not_an_object",
         }
     }
@@ -187,6 +196,15 @@ impl Problem {
                 | Self::HeaderTooLarge { .. }
         )
     }
+}
+
+fn place(path: &str) -> String {
+    if path.is_empty() { "at the top of the record".to_owned() } else { format!("at `{path}`") }
+}
+
+/// The last name of a rule's pointer. A schema that is just `false` has none.
+fn rule_name(rule: &str) -> &str {
+    rule.rsplit_once('/').map_or("false", |(_, name)| name)
 }
 
 /// A problem after which the rest of the object cannot be read.

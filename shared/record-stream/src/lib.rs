@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `frame`, `csv` | bytes | the slice of a record (and, for CSV, where its fields lie) |
 //! | `json` | a slice | an index of its values, checked against RFC 8259 |
-//! | `types`, `condition`, `reshape` | indexed values or fields | a line of NDJSON |
+//! | `schema`, `types`, `condition`, `reshape` | indexed values or fields | a line of NDJSON |
 //! | `stream` | chunks | all of the above, with counts, positions and rejects |
 
 mod blocks;
@@ -28,6 +28,7 @@ mod lines;
 mod path;
 mod position;
 mod reshape;
+mod schema;
 mod stream;
 mod types;
 
@@ -40,7 +41,8 @@ pub use limits::RecordLimits;
 pub use path::{FieldPath, Segment};
 pub use position::Position;
 pub use reshape::Reshape;
+pub use schema::Schema;
 pub use stream::{
     Flow, JsonLayout, JsonMode, Progress, RecordCounts, RecordFormat, RecordStream, Reject, StreamOptions,
 };
-pub use types::FieldType;
+pub use types::{FieldType, TimeFormats, TypeRule};

@@ -8,7 +8,7 @@ use crate::error::Problem;
 use crate::json::write_json_text;
 use crate::limits::RecordLimits;
 use crate::path::FieldPath;
-use crate::types::{FieldType, cast_text};
+use crate::types::{TypeRule, cast_text};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(crate) struct CsvShaper {
     columns: usize,
     /// The type of each column, with the name for messages.
-    types: Vec<Option<(FieldType, Arc<str>)>>,
+    types: Vec<Option<(TypeRule, Arc<str>)>>,
     null_tokens: Vec<Vec<u8>>,
     condition: Option<CompiledCondition>,
     /// The fields written.
@@ -73,7 +73,7 @@ impl CsvShaper {
         };
         let mut types = vec![None; columns.len()];
         for (path, field_type) in &reshape.types {
-            types[column("record.types", path)?] = Some((*field_type, path.text().clone()));
+            types[column("record.types", path)?] = Some(((*field_type).into(), path.text().clone()));
         }
         let compile = |condition| CompiledCondition::compile(condition, &mut |path| column("record.where", path));
         let condition = reshape.condition.as_ref().map(compile).transpose()?;
@@ -206,15 +206,15 @@ impl CsvShaper {
 
     /// Writes a column that has a type; false when it has none.
     fn write_typed(&self, row: Row<'_>, column: usize, output: &mut Vec<u8>) -> Result<bool, Problem> {
-        let Some((field_type, name)) = &self.types[column] else { return Ok(false) };
+        let Some((rule, name)) = &self.types[column] else { return Ok(false) };
         let text = self.text(row, column);
         if self.null_tokens.iter().any(|token| token.as_slice() == text.as_ref()) {
             output.extend_from_slice(b"null");
             return Ok(true);
         }
-        cast_text(&text, *field_type, &self.limits, output).map_err(|error| Problem::TypeMismatch {
+        cast_text(&text, rule, &self.limits, output).map_err(|error| Problem::TypeMismatch {
             field: name.clone(),
-            expected: *field_type,
+            expected: rule.field_type,
             found: error.0,
         })?;
         Ok(true)

@@ -6,7 +6,7 @@ use crate::condition::{CompiledCondition, Field};
 use crate::error::Problem;
 use crate::json::{Kind, Value, write_without_line_breaks};
 use crate::limits::RecordLimits;
-use crate::types::{FieldType, cast_json};
+use crate::types::{FieldType, TypeRule, cast_json};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) struct JsonShaper {
 #[derive(Debug)]
 struct TypedField {
     node: usize,
-    field_type: FieldType,
+    rule: TypeRule,
     name: Arc<str>,
 }
 
@@ -43,7 +43,7 @@ impl JsonShaper {
         let mut trie = Trie::new(reshape);
         let mut types = Vec::with_capacity(reshape.types.len());
         for (path, field_type) in &reshape.types {
-            types.push(TypedField { node: trie.enter(path), field_type: *field_type, name: path.text().clone() });
+            types.push(TypedField { node: trie.enter(path), rule: (*field_type).into(), name: path.text().clone() });
         }
         let condition = reshape.condition.as_ref().map(|condition| {
             let compiled = CompiledCondition::compile(condition, &mut |path| Ok::<usize, Infallible>(trie.enter(path)));
@@ -136,13 +136,13 @@ impl JsonShaper {
             self.cast[typed.node] = None;
             let Some(value) = self.found[typed.node].map(|place| record.at_place(place)) else { continue };
             let start = self.cast_text.len();
-            let is_null_token = typed.field_type != FieldType::String
+            let is_null_token = typed.rule.field_type != FieldType::String
                 && value.text().is_some_and(|text| self.null_tokens.iter().any(|token| text.is(token)));
             if is_null_token {
                 self.cast_text.extend_from_slice(b"null");
             } else {
-                cast_json(&value, typed.field_type, &self.limits, &mut self.cast_text).map_err(|error| {
-                    Problem::TypeMismatch { field: typed.name.clone(), expected: typed.field_type, found: error.0 }
+                cast_json(&value, &typed.rule, &self.limits, &mut self.cast_text).map_err(|error| {
+                    Problem::TypeMismatch { field: typed.name.clone(), expected: typed.rule.field_type, found: error.0 }
                 })?;
             }
             self.cast[typed.node] = Some(start..self.cast_text.len());

@@ -1,34 +1,40 @@
-//! Turning values into what their type demands.
+//! Turning values into what their type demands, where they spell it already.
 
-use super::FieldType;
-use super::decimal::Decimal;
+use super::number::{NumberShape, write_number};
+use super::{FieldType, TypeRule};
 use crate::json::{Index, Kind, Value, write_json_string, write_without_line_breaks};
 use crate::limits::RecordLimits;
-use jiff::{Timestamp, civil::Date};
 
 /// The value is not of the type; says what it is instead, without the value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CastError(pub(crate) &'static str);
 
 /// Writes text as JSON of the given type. Nothing is written on an error.
+#[inline]
 pub(crate) fn cast_text(
     text: &[u8],
-    wanted: FieldType,
+    wanted: &TypeRule,
     limits: &RecordLimits,
     output: &mut Vec<u8>,
 ) -> Result<(), CastError> {
-    match wanted {
+    match wanted.field_type {
         FieldType::String => write_json_string(text, output),
-        FieldType::Integer if is_integer(text) => write_number(text, output),
-        FieldType::Decimal if is_decimal(text) => write_number(text, output),
-        FieldType::Float if Decimal::parse(text).is_some() => write_number(text, output),
+        FieldType::Integer => match NumberShape::of(text) {
+            Some(shape) if shape.is_whole() => write_number(text, shape, output),
+            _ => return Err(CastError("text that is not a whole number")),
+        },
+        FieldType::Decimal => match NumberShape::of(text) {
+            Some(shape) if !shape.has_exponent => write_number(text, shape, output),
+            _ => return Err(CastError("text that is not a decimal number")),
+        },
+        FieldType::Float => match NumberShape::of(text) {
+            Some(shape) => write_number(text, shape, output),
+            None => return Err(CastError("text that is not a number")),
+        },
         FieldType::Boolean => output.extend_from_slice(boolean(text)?),
-        FieldType::Date => date(text, output)?,
-        FieldType::Timestamp => timestamp(text, output)?,
-        FieldType::Json => json(text, limits, output)?,
-        FieldType::Integer => return Err(CastError("text that is not a whole number")),
-        FieldType::Decimal => return Err(CastError("text that is not a decimal number")),
-        FieldType::Float => return Err(CastError("text that is not a number")),
+        FieldType::Date => wanted.times.write_date(text, output)?,
+        FieldType::Timestamp => wanted.times.write_timestamp(text, output)?,
+        FieldType::Json => parse_json(text, limits, output)?,
     }
     Ok(())
 }
@@ -37,20 +43,30 @@ pub(crate) fn cast_text(
 /// `null` stays `null`. Nothing is written on an error.
 pub(crate) fn cast_json(
     value: &Value<'_>,
-    wanted: FieldType,
+    wanted: &TypeRule,
     limits: &RecordLimits,
     output: &mut Vec<u8>,
 ) -> Result<(), CastError> {
     let raw = value.raw();
-    match (value.kind(), wanted) {
+    match (value.kind(), wanted.field_type) {
         (Kind::Null, _)
         | (Kind::String, FieldType::String)
         | (Kind::True | Kind::False, FieldType::Boolean)
         | (Kind::Number, FieldType::Float) => output.extend_from_slice(raw),
-        (Kind::Number, FieldType::Integer) if is_integer(raw) => output.extend_from_slice(raw),
-        (Kind::Number, FieldType::Decimal) if is_decimal(raw) => output.extend_from_slice(raw),
-        (Kind::Number, FieldType::Integer) => return Err(CastError("a number with a fraction or exponent")),
-        (Kind::Number, FieldType::Decimal) => return Err(CastError("a number with an exponent")),
+        (Kind::Number, FieldType::Integer) => match NumberShape::of(raw) {
+            Some(shape) if shape.is_whole() => output.extend_from_slice(raw),
+            _ => return Err(CastError("a number with a fraction or exponent")),
+        },
+        (Kind::Number, FieldType::Decimal) => match NumberShape::of(raw) {
+            Some(shape) if !shape.has_exponent => output.extend_from_slice(raw),
+            _ => return Err(CastError("a number with an exponent")),
+        },
+        (Kind::Number, FieldType::Timestamp) if !wanted.times.is_default() => {
+            wanted.times.write_timestamp_of_number(raw, output)?;
+        }
+        (Kind::Number, FieldType::Date) if !wanted.times.is_default() => {
+            wanted.times.write_date_of_number(raw, output)?;
+        }
         (Kind::Number | Kind::True | Kind::False, FieldType::String) => {
             output.push(b'"');
             output.extend_from_slice(raw);
@@ -66,38 +82,8 @@ pub(crate) fn cast_json(
     Ok(())
 }
 
-fn is_integer(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
-}
-
-fn is_decimal(text: &[u8]) -> bool {
-    memchr::memchr2(b'e', b'E', text).is_none() && Decimal::parse(text).is_some()
-}
-
-/// Writes a number that [`Decimal::parse`] accepts as JSON accepts it: every digit stays, only a plus sign and leading
-/// zeros go, and a missing digit at either side of the point comes.
-fn write_number(text: &[u8], output: &mut Vec<u8>) {
-    let unsigned = text.strip_prefix(b"+").unwrap_or(text);
-    let (sign, unsigned) = unsigned.strip_prefix(b"-").map_or((&b""[..], unsigned), |rest| (&b"-"[..], rest));
-    output.extend_from_slice(sign);
-    let integer_end = unsigned.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(unsigned.len());
-    let zeros = unsigned[..integer_end].iter().take_while(|digit| **digit == b'0').count();
-    let integer = &unsigned[zeros..integer_end];
-    output.extend_from_slice(if integer.is_empty() { b"0" } else { integer });
-    let rest = &unsigned[integer_end..];
-    let Some(after_point) = rest.strip_prefix(b".") else {
-        output.extend_from_slice(rest);
-        return;
-    };
-    output.push(b'.');
-    if !after_point.first().is_some_and(u8::is_ascii_digit) {
-        output.push(b'0');
-    }
-    output.extend_from_slice(after_point);
-}
-
-fn boolean(text: &[u8]) -> Result<&'static [u8], CastError> {
+/// `true` or `false` as the text spells it.
+pub(super) fn boolean(text: &[u8]) -> Result<&'static [u8], CastError> {
     if text == b"1" || text.eq_ignore_ascii_case(b"true") {
         Ok(b"true")
     } else if text == b"0" || text.eq_ignore_ascii_case(b"false") {
@@ -107,35 +93,8 @@ fn boolean(text: &[u8]) -> Result<&'static [u8], CastError> {
     }
 }
 
-fn date(text: &[u8], output: &mut Vec<u8>) -> Result<(), CastError> {
-    const OTHER: CastError = CastError("text that is not a day of the calendar");
-    let is_shaped = text.len() == 10 && text[4] == b'-' && text[7] == b'-';
-    let day = std::str::from_utf8(text).ok().filter(|_| is_shaped).ok_or(OTHER)?;
-    day.parse::<Date>().map_err(|_| OTHER)?;
-    write_json_string(text, output);
-    Ok(())
-}
-
-fn timestamp(text: &[u8], output: &mut Vec<u8>) -> Result<(), CastError> {
-    const OTHER: CastError = CastError("text that is not a point in time with an offset");
-    let text = std::str::from_utf8(text).ok().filter(|text| is_rfc_3339_shaped(text.as_bytes())).ok_or(OTHER)?;
-    let instant: Timestamp = text.parse().map_err(|_| OTHER)?;
-    write_json_string(instant.to_string().as_bytes(), output);
-    Ok(())
-}
-
-/// Dashes and colons where RFC 3339 has them; the parser behind it accepts more forms of ISO 8601.
-fn is_rfc_3339_shaped(text: &[u8]) -> bool {
-    let has = |at: usize, wanted: &[u8]| text.get(at).is_some_and(|byte| wanted.contains(byte));
-    let is_dated = has(4, b"-") && has(7, b"-") && has(10, b"Tt ") && has(13, b":") && has(16, b":");
-    let has_offset = match text.last() {
-        Some(b'Z' | b'z') => true,
-        _ => text.len() >= 25 && has(text.len() - 6, b"+-") && has(text.len() - 3, b":"),
-    };
-    is_dated && has_offset && text.first().is_some_and(u8::is_ascii_digit) && !text.contains(&b',')
-}
-
-fn json(text: &[u8], limits: &RecordLimits, output: &mut Vec<u8>) -> Result<(), CastError> {
+/// Writes text that is JSON. Nothing is written when it is not.
+pub(super) fn parse_json(text: &[u8], limits: &RecordLimits, output: &mut Vec<u8>) -> Result<(), CastError> {
     Index::default().build(text, limits).map_err(|problem| {
         let is_limit = problem.is_limit();
         CastError(if is_limit { "JSON text that is nested too deep or too large" } else { "text that is not JSON" })
@@ -150,7 +109,7 @@ mod tests {
 
     fn check(text: &str, wanted: FieldType, expected: Option<&str>) {
         let mut output = Vec::new();
-        let result = cast_text(text.as_bytes(), wanted, &RecordLimits::default(), &mut output);
+        let result = cast_text(text.as_bytes(), &wanted.into(), &RecordLimits::default(), &mut output);
         assert_eq!(result.is_ok(), expected.is_some(), "{text} as {wanted}");
         assert_eq!(std::str::from_utf8(&output).unwrap(), expected.unwrap_or_default(), "{text} as {wanted}");
         if result.is_ok() {
@@ -202,7 +161,7 @@ mod tests {
             let mut index = Index::default();
             let value = index.build(json.as_bytes(), &RecordLimits::default()).unwrap();
             let mut output = Vec::new();
-            let result = cast_json(&value, wanted, &RecordLimits::default(), &mut output);
+            let result = cast_json(&value, &wanted.into(), &RecordLimits::default(), &mut output);
             assert_eq!(result.as_ref().map_err(|error| error.0).err(), expected.err(), "{json} as {wanted}");
             assert_eq!(std::str::from_utf8(&output).unwrap(), expected.unwrap_or_default(), "{json} as {wanted}");
         };
@@ -217,5 +176,33 @@ mod tests {
         check("[1]", FieldType::Json, Ok("[1]"));
         check(r#""[1]""#, FieldType::Json, Ok("[1]"));
         check("1", FieldType::Boolean, Err("a number"));
+    }
+
+    #[test]
+    fn times_are_read_as_the_rule_says() {
+        let rule = |field_type: FieldType, formats: &[&str]| TypeRule {
+            field_type,
+            times: crate::types::TimeFormats::parse(formats, Some("Europe/Berlin")).unwrap(),
+        };
+        let check = |json: &str, rule: &TypeRule, expected: Result<&str, &str>| {
+            let mut index = Index::default();
+            let value = index.build(json.as_bytes(), &RecordLimits::default()).unwrap();
+            let mut output = Vec::new();
+            let result = cast_json(&value, rule, &RecordLimits::default(), &mut output);
+            assert_eq!(result.as_ref().map_err(|error| error.0).err(), expected.err(), "{json}");
+            assert_eq!(std::str::from_utf8(&output).unwrap(), expected.unwrap_or_default(), "{json}");
+        };
+        let timestamp = rule(FieldType::Timestamp, &["%d.%m.%Y %H:%M", "unix"]);
+        check(r#""01.07.2026 12:00""#, &timestamp, Ok(r#""2026-07-01T10:00:00Z""#));
+        check(r#""01.07.2026 12:00""#, &timestamp, Ok(r#""2026-07-01T10:00:00Z""#));
+        check("1767225600.5", &timestamp, Ok(r#""2026-01-01T00:00:00.5Z""#));
+        check("1e99", &timestamp, Err("a number that fits none of the formats"));
+        check("true", &timestamp, Err("a boolean"));
+        check("null", &timestamp, Ok("null"));
+        let date = rule(FieldType::Date, &["%d.%m.%Y", "unix"]);
+        check(r#""01.07.2026""#, &date, Ok(r#""2026-07-01""#));
+        check("1767222000", &date, Ok(r#""2026-01-01""#));
+        check("1767225600", &FieldType::Timestamp.into(), Err("a number"));
+        check("1767225600", &FieldType::Date.into(), Err("a number"));
     }
 }
