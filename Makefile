@@ -14,11 +14,13 @@ DATA ?= examples/data
 OUT ?= out
 FUNCTION ?= transform
 EVENT ?= examples/events/batch.json
+BENCH ?=
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
 	@echo
 	@echo '  make run JOB=FILE DATA=DIR OUT=DIR            other job, objects, output folder'
+	@echo '  make bench BENCH="--megabytes 256 --json"       other size; --list names what is measured'
 	@echo '  make invoke FUNCTION=transform EVENT=FILE     other function, event'
 
 run: ## Runs a job on this machine: the whole state machine over DATA, output in OUT
@@ -43,7 +45,7 @@ invoke: ## Invokes FUNCTION with EVENT through cargo-lambda, on the objects of D
 	@source scripts/tools.sh && scripts/invoke.sh $(FUNCTION) $(EVENT) $(DATA) $(OUT)
 
 bench: ## Measures the record engine (see docs/performance.md)
-	$(CARGO) bench --package record-stream
+	@$(CARGO) bench --profile measure --package engine-benches --bench table -- $(BENCH)
 
 schema: ## Writes the JSON Schema of the job file anew
 	UPDATE_SCHEMA=1 $(CARGO) test --quiet --package job

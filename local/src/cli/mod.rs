@@ -7,6 +7,7 @@
 //! Exit codes: 0 the work succeeded; 1 it failed; 2 the command line, the job file or a folder is wrong; 130 Ctrl-C, and
 //! 128 and the number of any other signal that stopped it.
 
+mod bench;
 mod check;
 mod error;
 mod input;
@@ -41,6 +42,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure the record engine on this machine
+    Bench(bench::Arguments),
     /// Check a job file and say what it would do
     Check(check::Arguments),
     /// Print the input for an execution of the state machine
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command, terminal: &Terminal) -> Result<Exit, CommandError> {
     match command {
+        Command::Bench(arguments) => bench::run(arguments, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Input(arguments) => input::run(&arguments, terminal),
         Command::Run(arguments) => run::run(&arguments, terminal),
@@ -113,6 +117,11 @@ mod tests {
             let outcome = Cli::try_parse_from(std::iter::once("mapmill").chain(line.split_whitespace()));
             assert_eq!(outcome.is_ok(), accepted, "{line}: {:?}", outcome.err().map(|error| error.to_string()));
         };
+        check("bench --size 64MB --only csv-typed memcpy --repeat 9 --json", true);
+        check("bench --list", true);
+        check("bench --list --json", false);
+        check("bench --repeat 0", false);
+        check("bench --size huge", false);
         check("check --job j.yaml", true);
         check("check", false);
         check("input --job j.yaml --max-items 10 --max-concurrency 2", true);
