@@ -5,7 +5,7 @@
 
 use crate::json::{Kind, Text, Value};
 use crate::path::FieldPath;
-use crate::types::{Decimal, compare_decimals};
+use crate::types::{Decimal, compare_decimals, compare_short};
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -156,6 +156,9 @@ impl<'a> Field<'a> {
 }
 
 fn compare_numbers(text: &[u8], wanted: &str) -> Option<Ordering> {
+    if let Some(ordering) = compare_short(text, wanted.as_bytes()) {
+        return Some(ordering);
+    }
     Some(compare_decimals(&Decimal::parse(text)?, &Decimal::parse(wanted.as_bytes())?))
 }
 

@@ -147,6 +147,31 @@ pub enum Problem {
         /// Where in the schema: the JSON pointer of the rule, cut to 256 characters.
         rule: String,
     },
+    /// An object of the record has two members with one name.
+    #[error("an object of the record has two members with one name, which source.json.duplicate_keys refuses")]
+    DuplicateKey,
+    /// What becomes of the record is longer than allowed.
+    #[error("the record becomes more than limits.output_bytes ({limit} bytes) of output")]
+    OutputTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The job asks for something that CSV records cannot have.
+    #[error("{place} needs JSON records, but this object is CSV")]
+    NotForCsv {
+        /// The part of the job file.
+        place: &'static str,
+    },
+    /// A value cannot be converted to the type that the output must have.
+    #[error("field `{field}`: cannot be made {wanted}, found {found}")]
+    CastImpossible {
+        /// The field as the job file writes it.
+        field: Arc<str>,
+        /// The type from `record.cast`.
+        wanted: FieldType,
+        /// A description of what was found, without the value.
+        found: &'static str,
+    },
     /// A record must be a JSON object for what the job does with it.
     #[error("expected a JSON object, found {found}: the job names fields, and only objects have them")]
     NotAnObject {
@@ -178,6 +203,10 @@ impl Problem {
             Self::UnknownColumn { .. } => "unknown_field",
             Self::TypeMismatch { .. } => "type_mismatch",
             Self::SchemaViolation { .. } => "schema_violation",
+            Self::CastImpossible { .. } => "cast_impossible",
+            Self::DuplicateKey => "duplicate_key",
+            Self::OutputTooLarge { .. } => "output_too_large",
+            Self::NotForCsv { .. } => "not_for_csv",
             Self::NotAnObject { .. } => "not_an_object",
         }
     }
@@ -194,6 +223,7 @@ impl Problem {
                 | Self::TooManyFields { .. }
                 | Self::TooManyValues { .. }
                 | Self::HeaderTooLarge { .. }
+                | Self::OutputTooLarge { .. }
         )
     }
 }

@@ -43,6 +43,7 @@ pub use position::Position;
 pub use reshape::Reshape;
 pub use schema::Schema;
 pub use stream::{
-    Flow, JsonLayout, JsonMode, Progress, RecordCounts, RecordFormat, RecordStream, Reject, StreamOptions,
+    DuplicateKeys, Flow, JsonLayout, JsonMode, Progress, RecordCounts, RecordFormat, RecordStream, Reject,
+    StreamOptions,
 };
 pub use types::{FieldType, TimeFormats, TypeRule};

@@ -13,6 +13,9 @@ pub struct RecordLimits {
     pub values: usize,
     /// Longest CSV header row in bytes.
     pub header_bytes: usize,
+    /// Most bytes of output that one record may become, all its lines together if it is exploded. They are held in memory
+    /// until all are made, because a record is written whole or not at all.
+    pub output_bytes: usize,
 }
 
 impl RecordLimits {
@@ -22,6 +25,13 @@ impl RecordLimits {
 
 impl Default for RecordLimits {
     fn default() -> Self {
-        Self { record_bytes: 8 << 20, depth: 64, fields: 10_000, values: 1_000_000, header_bytes: 64 << 10 }
+        Self {
+            record_bytes: 8 << 20,
+            depth: 64,
+            fields: 10_000,
+            values: 1_000_000,
+            header_bytes: 64 << 10,
+            output_bytes: 16 << 20,
+        }
     }
 }

@@ -45,6 +45,16 @@ pub enum RecordFormat {
     Csv(CsvDialect),
 }
 
+/// What happens to a record with an object in which a name comes twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DuplicateKeys {
+    /// The last one counts wherever a rule reads the field. What no rule touches is copied with both.
+    #[default]
+    Last,
+    /// The record is a reject.
+    Reject,
+}
+
 /// What a stream reads and what it does with the records.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamOptions {
@@ -52,6 +62,8 @@ pub struct StreamOptions {
     pub format: RecordFormat,
     /// How their text is encoded.
     pub encoding: TextEncoding,
+    /// What happens to JSON objects in which a name comes twice.
+    pub duplicate_keys: DuplicateKeys,
     /// What a record may cost.
     pub limits: RecordLimits,
     /// What becomes of a record.
@@ -62,7 +74,13 @@ impl StreamOptions {
     /// Options that pass records unchanged, within the default limits.
     #[must_use]
     pub fn new(format: RecordFormat) -> Self {
-        Self { format, encoding: TextEncoding::default(), limits: RecordLimits::default(), reshape: Reshape::default() }
+        Self {
+            format,
+            encoding: TextEncoding::default(),
+            duplicate_keys: DuplicateKeys::default(),
+            limits: RecordLimits::default(),
+            reshape: Reshape::default(),
+        }
     }
 }
 
@@ -90,17 +108,21 @@ pub struct Reject<'a> {
     pub bytes: &'a [u8],
 }
 
-/// How many records went where. `read` is the sum of the others.
+/// How many records went where: `read` and `exploded` together are `written`, `filtered` and `rejected` together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RecordCounts {
     /// Records found.
     pub read: u64,
+    /// Records that came in addition, because an array was exploded into more than one.
+    pub exploded: u64,
     /// Records written to the output.
     pub written: u64,
     /// Records left out by the condition.
     pub filtered: u64,
     /// Records refused.
     pub rejected: u64,
+    /// Of the records found, those with a JSON object in which a name comes twice.
+    pub duplicate_keys: u64,
 }
 
 /// A push parser and rewriter. See the module for how to use it.
@@ -265,11 +287,13 @@ impl Work<'_> {
             Ok(Fate::Written) => {
                 self.output.push(b'\n');
                 self.counts.written += 1;
-                if self.output.len() >= self.output_target {
-                    self.stopped = Some(Progress::OutputFull);
-                    return Flow::Stop;
-                }
-                Flow::Continue
+                self.go_on()
+            }
+            Ok(Fate::Exploded { written, filtered }) => {
+                self.counts.exploded += (written + filtered).saturating_sub(1);
+                self.counts.written += written;
+                self.counts.filtered += filtered;
+                self.go_on()
             }
             Ok(Fate::Filtered) => {
                 self.counts.filtered += 1;
@@ -286,6 +310,16 @@ impl Work<'_> {
                 flow
             }
         }
+    }
+
+    /// Stops when the output has reached its target.
+    #[inline]
+    fn go_on(&mut self) -> Flow {
+        if self.output.len() < self.output_target {
+            return Flow::Continue;
+        }
+        self.stopped = Some(Progress::OutputFull);
+        Flow::Stop
     }
 
     /// The error for a problem in the record, or between records, that begins at an offset of the input.

@@ -8,7 +8,8 @@ use serde_json::Value;
 use support::{run, run_in_all_chunkings};
 
 fn options(format: RecordFormat) -> StreamOptions {
-    let limits = RecordLimits { record_bytes: 200, depth: 10, fields: 8, values: 100, header_bytes: 100 };
+    let limits =
+        RecordLimits { record_bytes: 200, depth: 10, fields: 8, values: 100, header_bytes: 100, output_bytes: 300 };
     StreamOptions { limits, ..StreamOptions::new(format) }
 }
 

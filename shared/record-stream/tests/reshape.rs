@@ -95,7 +95,7 @@ fn a_constant_takes_the_place_of_a_field_renamed_to_its_name() {
 fn points_in_time_compare_as_such() {
     let at = |text: &str| Scalar::Timestamp(record_stream::Instant::parse(text).expect("a point in time"));
     let with = |test| Reshape {
-        types: vec![(path("at"), FieldType::Timestamp)],
+        types: vec![(path("at"), FieldType::Timestamp.into())],
         condition: Some(Condition::Field(path("at"), test)),
         ..Reshape::default()
     };
@@ -116,10 +116,10 @@ fn everything_dropped_leaves_an_empty_object() {
 fn types_are_checked_and_written() {
     let reshape = Reshape {
         types: vec![
-            (path("id"), FieldType::Integer),
-            (path("price"), FieldType::Decimal),
-            (path("at"), FieldType::Timestamp),
-            (path("ok"), FieldType::Boolean),
+            (path("id"), FieldType::Integer.into()),
+            (path("price"), FieldType::Decimal.into()),
+            (path("at"), FieldType::Timestamp.into()),
+            (path("ok"), FieldType::Boolean.into()),
         ],
         null_tokens: vec![String::new(), "NA".into()],
         ..Reshape::default()
@@ -143,7 +143,7 @@ fn types_are_checked_and_written() {
 #[test]
 fn nested_fields_have_types_too() {
     let reshape = Reshape {
-        types: vec![(path("user.age"), FieldType::Integer), (path("scores.1"), FieldType::String)],
+        types: vec![(path("user.age"), FieldType::Integer.into()), (path("scores.1"), FieldType::String.into())],
         select: paths(&["user", "scores"]),
         null_tokens: Vec::new(),
         ..Reshape::default()
@@ -158,7 +158,7 @@ fn nested_fields_have_types_too() {
 #[test]
 fn types_are_checked_also_where_nothing_is_written_of_them() {
     let reshape = Reshape {
-        types: vec![(path("a"), FieldType::Integer)],
+        types: vec![(path("a"), FieldType::Integer.into())],
         condition: Some(Condition::Field(path("b"), Test::Equal(number("1")))),
         select: paths(&["b"]),
         ..Reshape::default()
@@ -182,7 +182,7 @@ fn types_are_checked_also_where_nothing_is_written_of_them() {
 #[test]
 fn conditions_see_typed_values() {
     let reshape = Reshape {
-        types: vec![(path("price"), FieldType::Decimal), (path("at"), FieldType::Timestamp)],
+        types: vec![(path("price"), FieldType::Decimal.into()), (path("at"), FieldType::Timestamp.into())],
         null_tokens: vec![String::new()],
         condition: Some(Condition::All(vec![
             Condition::Field(path("price"), Test::Greater(number("9.99"))),
@@ -217,7 +217,7 @@ fn only_objects_have_fields() {
 fn a_field_that_no_column_has_ends_the_object() {
     for (reshape, place) in [
         (Reshape { select: paths(&["x"]), ..Reshape::default() }, "record.select"),
-        (Reshape { types: vec![(path("x"), FieldType::Float)], ..Reshape::default() }, "record.types"),
+        (Reshape { types: vec![(path("x"), FieldType::Float.into())], ..Reshape::default() }, "record.types"),
         (
             Reshape { condition: Some(Condition::Field(path("x"), Test::Exists(true))), ..Reshape::default() },
             "record.where",

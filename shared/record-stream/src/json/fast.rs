@@ -6,6 +6,7 @@
 
 use super::grammar::{is_whitespace, scan_escape};
 use super::node::{Kind, Node};
+use super::repeated::{Names, last_looks_repeated, may_be_equal};
 use super::stops::Stops;
 use crate::limits::RecordLimits;
 
@@ -14,6 +15,7 @@ use crate::limits::RecordLimits;
 struct Open {
     node: u32,
     count: u32,
+    names: Names,
     is_object: bool,
 }
 
@@ -25,14 +27,15 @@ pub(super) struct FastBuilder {
 }
 
 impl FastBuilder {
-    /// Lists the values of `text` in `nodes`, which is empty. `None` means that the record may be wrong.
+    /// Lists the values of `text` in `nodes`, which is empty, and answers whether names of one object may be equal.
+    /// `None` means that the record may be wrong.
     #[inline]
-    pub(super) fn build(&mut self, nodes: &mut Vec<Node>, text: &[u8], limits: &RecordLimits) -> Option<()> {
+    pub(super) fn build(&mut self, nodes: &mut Vec<Node>, text: &[u8], limits: &RecordLimits) -> Option<bool> {
         self.stops.mark(text);
         self.open.clear();
         let depth_limit = limits.depth.min(RecordLimits::DEPTH_CEILING);
         let value_limit = limits.values.min(Node::MOST_VALUES);
-        let mut pass = Pass { text, stops: &self.stops, nodes, value_limit };
+        let mut pass = Pass { text, stops: &self.stops, nodes, may_repeat: false, value_limit };
         pass.run(&mut self.open, depth_limit, limits.fields)
     }
 }
@@ -41,15 +44,16 @@ struct Pass<'a> {
     text: &'a [u8],
     stops: &'a Stops,
     nodes: &'a mut Vec<Node>,
+    may_repeat: bool,
     value_limit: usize,
 }
 
 impl Pass<'_> {
     #[inline(always)]
-    fn run(&mut self, open: &mut Vec<Open>, depth_limit: usize, field_limit: usize) -> Option<()> {
+    fn run(&mut self, open: &mut Vec<Open>, depth_limit: usize, field_limit: usize) -> Option<bool> {
         let mut at = self.skip(0);
         // The container around the current value; the outermost value stands in none.
-        let mut around = Open { node: u32::MAX, count: 0, is_object: false };
+        let mut around = Open { node: u32::MAX, count: 0, names: Names::default(), is_object: false };
         'value: loop {
             match self.byte(at)? {
                 b'"' => at = self.string(at)?,
@@ -67,9 +71,9 @@ impl Pass<'_> {
                         self.close(node, at, 0)?;
                     } else {
                         open.push(around);
-                        around = Open { node: node as u32, count: 1, is_object };
+                        around = Open { node: node as u32, count: 1, names: Names::default(), is_object };
                         if is_object {
-                            at = self.name(at)?;
+                            at = self.name(at, &mut around)?;
                         }
                         continue 'value;
                     }
@@ -88,14 +92,14 @@ impl Pass<'_> {
             loop {
                 at = self.skip(at);
                 if around.node == u32::MAX {
-                    return (at == self.text.len()).then_some(());
+                    return (at == self.text.len()).then_some(self.may_repeat);
                 }
                 match self.byte(at)? {
                     b',' => {
                         around.count += 1;
                         at = self.skip(at + 1);
                         if around.is_object {
-                            at = self.name(at)?;
+                            at = self.name(at, &mut around)?;
                         }
                         continue 'value;
                     }
@@ -105,6 +109,9 @@ impl Pass<'_> {
                 }
                 at += 1;
                 self.close(around.node as usize, at, around.count)?;
+                if around.is_object {
+                    self.may_repeat |= may_be_equal(self.nodes, around.node as usize, around.count, self.text);
+                }
                 around = open.pop()?;
             }
         }
@@ -129,11 +136,16 @@ impl Pass<'_> {
 
     /// A member name at `at` and the colon behind it; answers the place of the member's value.
     #[inline(always)]
-    fn name(&mut self, at: usize) -> Option<usize> {
+    fn name(&mut self, at: usize, object: &mut Open) -> Option<usize> {
         if self.byte(at)? != b'"' {
             return None;
         }
-        let mut at = self.string(at)?;
+        let start = at + 1;
+        let (mut at, escaped) = self.string_and_escapes(at)?;
+        self.may_repeat |= escaped;
+        if object.names.enter(self.text, start, at - 1) {
+            self.may_repeat |= last_looks_repeated(self.nodes, object.node as usize, object.count, self.text);
+        }
         if self.byte(at)? != b':' {
             at = self.skip(at);
             if self.byte(at)? != b':' {
@@ -146,6 +158,12 @@ impl Pass<'_> {
     /// A string whose opening quote is at `at`; answers the offset behind it.
     #[inline(always)]
     fn string(&mut self, at: usize) -> Option<usize> {
+        Some(self.string_and_escapes(at)?.0)
+    }
+
+    /// The same, and whether the string has escapes.
+    #[inline(always)]
+    fn string_and_escapes(&mut self, at: usize) -> Option<(usize, bool)> {
         let mut escaped = false;
         let mut end = self.stops.next(at + 1)?;
         loop {
@@ -157,7 +175,7 @@ impl Pass<'_> {
             escaped = true;
         }
         self.push(Kind::String, escaped, at + 1, end)?;
-        Some(end + 1)
+        Some((end + 1, escaped))
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use super::fast::FastBuilder;
 use super::node::Node;
-use super::{exact, value::Value};
+use super::{exact, repeated, value::Value};
 use crate::error::Problem;
 use crate::limits::RecordLimits;
 
@@ -11,6 +11,8 @@ use crate::limits::RecordLimits;
 pub struct Index {
     nodes: Vec<Node>,
     fast: FastBuilder,
+    /// Two names of one object look alike.
+    may_repeat: bool,
 }
 
 impl Index {
@@ -24,11 +26,27 @@ impl Index {
             return Err(Problem::RecordTooLarge { limit: u32::MAX as usize });
         }
         self.nodes.clear();
-        if self.fast.build(&mut self.nodes, record, limits).is_none() {
-            self.nodes.clear();
-            exact::build(&mut self.nodes, record, limits)?;
+        match self.fast.build(&mut self.nodes, record, limits) {
+            Some(may_repeat) => self.may_repeat = may_repeat,
+            None => {
+                self.nodes.clear();
+                exact::build(&mut self.nodes, record, limits)?;
+                self.may_repeat = true;
+            }
         }
         Ok(Value::root(record, &self.nodes))
+    }
+
+    /// True when an object of the record last built has two members with one name. `record` is that record's text.
+    #[must_use]
+    #[inline]
+    pub fn has_repeated_names(&self, record: &[u8]) -> bool {
+        self.may_repeat && repeated::has_repeated_names(&Value::root(record, &self.nodes))
+    }
+
+    /// The record last built; `record` is its text.
+    pub(crate) fn root<'a>(&'a self, record: &'a [u8]) -> Value<'a> {
+        Value::root(record, &self.nodes)
     }
 }
 

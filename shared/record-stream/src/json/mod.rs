@@ -10,6 +10,7 @@ mod fast;
 mod grammar;
 mod index;
 mod node;
+mod repeated;
 mod stops;
 mod text;
 mod value;
@@ -21,4 +22,5 @@ pub use value::{Elements, Members, Value};
 
 pub(crate) use compact::write_without_line_breaks;
 pub(crate) use grammar::{is_whitespace, scan_string, skip_whitespace};
+pub(crate) use repeated::write_last_of_each_name;
 pub(crate) use text::{write_json_string, write_json_text};

@@ -23,6 +23,12 @@ impl<'a> Text<'a> {
         self.raw
     }
 
+    /// True when the text differs from its meaning.
+    #[inline(always)]
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.escaped
+    }
+
     /// What the text means, in UTF-8; borrowed when it holds no escape.
     #[must_use]
     pub fn decoded(&self) -> Cow<'a, [u8]> {

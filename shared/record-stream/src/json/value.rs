@@ -2,6 +2,7 @@
 
 use super::node::{Kind, Node};
 use super::text::Text;
+use std::ops::Range;
 
 /// One JSON value of an indexed record.
 #[derive(Debug, Clone, Copy)]
@@ -44,9 +45,21 @@ impl<'a> Value<'a> {
     #[must_use]
     #[inline]
     pub fn raw(&self) -> &'a [u8] {
+        &self.record[self.range()]
+    }
+
+    /// Where [`Value::raw`] lies in the record.
+    #[inline(always)]
+    pub(crate) fn range(&self) -> Range<usize> {
         let node = self.node();
         let quote = usize::from(node.is(Kind::String));
-        &self.record[node.start as usize - quote..node.end as usize + quote]
+        node.start as usize - quote..node.end as usize + quote
+    }
+
+    /// The record's text.
+    #[inline(always)]
+    pub(crate) fn record(&self) -> &'a [u8] {
+        self.record
     }
 
     /// The text between the quotes, if the value is a string.

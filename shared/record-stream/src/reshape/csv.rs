@@ -1,44 +1,77 @@
 //! Reshaping CSV records to JSON lines.
 
-use super::{Fate, Reshape, member_start};
+use super::Fate;
 use crate::condition::{CompiledCondition, Field};
 use crate::copy::{Piece, append_short};
-use crate::csv::{FieldSpan, Form, Quoting};
+use crate::csv::{self, FieldSpan, Quoting};
 use crate::error::Problem;
-use crate::json::write_json_text;
+use crate::json::{Index, write_json_text};
 use crate::limits::RecordLimits;
-use crate::path::FieldPath;
-use crate::types::{TypeRule, cast_text};
+use crate::schema::Schema;
+use crate::types::{TypeRule, cast_text, convert};
 use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A specification compiled for the columns of one object.
 #[derive(Debug)]
 pub(crate) struct CsvShaper {
-    columns: usize,
+    pub(super) columns: usize,
     /// The type of each column, with the name for messages.
-    types: Vec<Option<(TypeRule, Arc<str>)>>,
-    null_tokens: Vec<Vec<u8>>,
-    condition: Option<CompiledCondition>,
+    pub(super) types: Vec<Option<(TypeRule, Arc<str>)>>,
+    /// The type that each column has in the output.
+    pub(super) casts: Vec<Option<(TypeRule, Arc<str>)>>,
+    pub(super) schema: Option<SchemaOfRows>,
+    pub(super) null_tokens: Vec<Vec<u8>>,
+    pub(super) condition: Option<CompiledCondition>,
     /// The fields written.
-    written: Vec<Written>,
+    pub(super) written: Vec<Written>,
     /// Typed columns that are checked but not written.
-    checked_only: Vec<usize>,
-    /// The JSON members at the end, from the first comma or brace on.
-    constants: Vec<(Vec<u8>, Vec<u8>)>,
-    quoting: Quoting,
-    limits: RecordLimits,
-    scratch: Vec<u8>,
+    pub(super) checked_only: Vec<usize>,
+    /// The JSON members at the end: name with colon, and value.
+    pub(super) constants: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) quoting: Quoting,
+    pub(super) limits: RecordLimits,
+    pub(super) scratch: Vec<u8>,
 }
 
 /// A field of the output.
 #[derive(Debug)]
-struct Written {
-    column: usize,
-    is_typed: bool,
-    /// What stands before the value: brace or comma, the name, and the opening quote of a column without a type.
-    start: Piece,
+pub(super) struct Written {
+    pub(super) column: usize,
+    pub(super) form: Form,
+    /// What stands before the value: brace or comma, the name, and the opening quote of a text.
+    pub(super) start: Piece,
 }
+
+/// What is written of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Its text.
+    Text,
+    /// What its type makes of it.
+    Typed,
+    /// What its cast makes of that.
+    Cast,
+}
+
+/// A schema sees a row as the JSON object that its types make of it.
+#[derive(Debug)]
+pub(super) struct SchemaOfRows {
+    pub(super) schema: Schema,
+    pub(super) columns: Vec<Written>,
+    pub(super) text: Vec<u8>,
+    pub(super) index: Index,
+}
+
+/// The values were checked when their types made them.
+const NO_LIMITS: RecordLimits = RecordLimits {
+    record_bytes: usize::MAX,
+    depth: RecordLimits::DEPTH_CEILING,
+    fields: usize::MAX,
+    values: usize::MAX,
+    header_bytes: usize::MAX,
+    output_bytes: usize::MAX,
+};
 
 /// One row: its bytes and where its fields lie. Columns beyond the last field are empty.
 #[derive(Debug, Clone, Copy)]
@@ -57,77 +90,6 @@ impl<'a> Row<'a> {
 }
 
 impl CsvShaper {
-    /// Compiles a specification.
-    ///
-    /// # Errors
-    /// A field of the job file that is no column of this object.
-    pub(crate) fn new(
-        reshape: &Reshape,
-        columns: &[Vec<u8>],
-        quoting: Quoting,
-        limits: RecordLimits,
-    ) -> Result<Self, Problem> {
-        let column = |place: &'static str, path: &FieldPath| {
-            let found = columns.iter().position(|name| path.is_column(name));
-            found.ok_or_else(|| Problem::UnknownColumn { place, field: path.text().clone() })
-        };
-        let mut types = vec![None; columns.len()];
-        for (path, field_type) in &reshape.types {
-            types[column("record.types", path)?] = Some(((*field_type).into(), path.text().clone()));
-        }
-        let compile = |condition| CompiledCondition::compile(condition, &mut |path| column("record.where", path));
-        let condition = reshape.condition.as_ref().map(compile).transpose()?;
-        let mut order = Vec::new();
-        if reshape.select.is_empty() {
-            order.extend(0..columns.len());
-        } else {
-            for path in &reshape.select {
-                order.push(column("record.select", path)?);
-            }
-        }
-        for path in &reshape.drop {
-            let dropped = column("record.drop", path)?;
-            order.retain(|index| *index != dropped);
-        }
-        let mut names: Vec<Cow<'_, [u8]>> = columns.iter().map(|name| Cow::Borrowed(name.as_slice())).collect();
-        for (path, name) in &reshape.rename {
-            let renamed = column("record.rename", path)?;
-            // The renamed column takes the name from one that has it and keeps it.
-            let is_renamed = |index: usize| reshape.rename.iter().any(|(path, _)| path.is_column(&columns[index]));
-            order.retain(|index| is_renamed(*index) || columns[*index] != name.as_bytes());
-            names[renamed] = Cow::Owned(name.clone().into_bytes());
-        }
-        let is_set = |name: &[u8]| reshape.set.iter().any(|(set, _)| set.as_bytes() == name);
-        order.retain(|index| !is_set(&names[*index]));
-        let mut written = Vec::with_capacity(order.len());
-        for index in &order {
-            let is_typed = types[*index].is_some();
-            let mut start = if written.is_empty() { b"{".to_vec() } else { b",".to_vec() };
-            start.extend(member_start(&names[*index]));
-            if !is_typed {
-                start.push(b'"');
-            }
-            written.push(Written { column: *index, is_typed, start: Piece::new(&start) });
-        }
-        let checked_only = (0..columns.len()).filter(|index| types[*index].is_some() && !order.contains(index));
-        Ok(Self {
-            columns: columns.len(),
-            checked_only: checked_only.collect(),
-            null_tokens: reshape.null_tokens.iter().map(|token| token.clone().into_bytes()).collect(),
-            condition,
-            written,
-            constants: reshape
-                .set
-                .iter()
-                .map(|(name, json)| (member_start(name.as_bytes()), json.clone().into_bytes()))
-                .collect(),
-            types,
-            quoting,
-            limits,
-            scratch: Vec::new(),
-        })
-    }
-
     /// Number of columns of the header.
     pub(crate) fn columns(&self) -> usize {
         self.columns
@@ -144,33 +106,21 @@ impl CsvShaper {
     }
 
     fn try_shape(&mut self, row: Row<'_>, output: &mut Vec<u8>) -> Result<Fate, Problem> {
+        let start = output.len();
+        self.check_schema(row)?;
         let mut scratch = std::mem::take(&mut self.scratch);
         let keeps = self.keeps(row, &mut scratch);
-        let typed = if keeps { &self.checked_only[..] } else { &[][..] };
-        let mut checked = Ok(());
-        let all_columns = 0..self.columns;
-        let left_out = all_columns.filter(|_| !keeps).chain(typed.iter().copied());
-        for column in left_out {
-            scratch.clear();
-            checked = checked.and_then(|()| self.write_typed(row, column, &mut scratch).map(|_| ()));
-        }
+        let checked = if keeps {
+            self.check_types(row, self.checked_only.iter().copied(), &mut scratch)
+        } else {
+            self.check_types(row, 0..self.columns, &mut scratch)
+        };
+        let written =
+            if checked.is_ok() && keeps { self.write(row, &self.written, &mut scratch, output) } else { checked };
         self.scratch = scratch;
-        checked?;
+        written?;
         if !keeps {
             return Ok(Fate::Filtered);
-        }
-        for field in &self.written {
-            field.start.append_to(output);
-            if field.is_typed {
-                self.write_typed(row, field.column, output)?;
-                continue;
-            }
-            match row.fields.get(field.column) {
-                Some(span) if span.form == Form::Clean => append_short(output, row.text, span.range()),
-                Some(span) => write_json_text(&span.text(row.text, self.quoting), output),
-                None => {}
-            }
-            output.push(b'"');
         }
         let mut separator = if self.written.is_empty() { b'{' } else { b',' };
         for (member, json) in &self.constants {
@@ -183,7 +133,83 @@ impl CsvShaper {
             output.push(b'{');
         }
         output.push(b'}');
-        Ok(Fate::Written)
+        let limit = self.limits.output_bytes;
+        if output.len() - start > limit { Err(Problem::OutputTooLarge { limit }) } else { Ok(Fate::Written) }
+    }
+
+    fn check_schema(&mut self, row: Row<'_>) -> Result<(), Problem> {
+        let Some(mut rows) = self.schema.take() else { return Ok(()) };
+        rows.text.clear();
+        let result = self.write(row, &rows.columns, &mut Vec::new(), &mut rows.text).and_then(|()| {
+            rows.text.extend_from_slice(if rows.columns.is_empty() { b"{}" } else { b"}" });
+            rows.index.build(&rows.text, &NO_LIMITS)?;
+            let has_repeated_names = rows.index.has_repeated_names(&rows.text);
+            rows.schema.check(&rows.index.root(&rows.text), has_repeated_names)
+        });
+        self.schema = Some(rows);
+        result
+    }
+
+    fn check_types(
+        &self,
+        row: Row<'_>,
+        mut columns: impl Iterator<Item = usize>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), Problem> {
+        columns.try_for_each(|column| {
+            scratch.clear();
+            self.write_typed(row, column, scratch).map(|_| ())
+        })
+    }
+
+    /// Writes columns as members, from the opening brace on.
+    #[inline]
+    fn write(
+        &self,
+        row: Row<'_>,
+        columns: &[Written],
+        scratch: &mut Vec<u8>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), Problem> {
+        for field in columns {
+            field.start.append_to(output);
+            match field.form {
+                Form::Text => {
+                    match row.fields.get(field.column) {
+                        Some(span) if span.form == csv::Form::Clean => append_short(output, row.text, span.range()),
+                        Some(span) => write_json_text(&span.text(row.text, self.quoting), output),
+                        None => {}
+                    }
+                    output.push(b'"');
+                }
+                Form::Typed => {
+                    self.write_typed(row, field.column, output)?;
+                }
+                Form::Cast => self.write_cast(row, field.column, scratch, output)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_cast(
+        &self,
+        row: Row<'_>,
+        column: usize,
+        scratch: &mut Vec<u8>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), Problem> {
+        let Some((rule, name)) = &self.casts[column] else { return Ok(()) };
+        scratch.clear();
+        let field = if self.write_typed(row, column, scratch)? {
+            Field::of_json(scratch)
+        } else {
+            Field::Cell(self.text(row, column))
+        };
+        convert(&field, scratch, rule, &self.limits, output).map_err(|error| Problem::CastImpossible {
+            field: name.clone(),
+            wanted: rule.field_type,
+            found: error.0,
+        })
     }
 
     fn keeps(&self, row: Row<'_>, scratch: &mut Vec<u8>) -> bool {

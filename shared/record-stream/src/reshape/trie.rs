@@ -4,8 +4,8 @@
 //! single pass over the members, however many rules name them.
 
 use super::{Reshape, member_start};
+use crate::json::Text;
 use crate::path::{FieldPath, Segment};
-use crate::types::FieldType;
 
 /// The root's number.
 pub(super) const ROOT: usize = 0;
@@ -13,9 +13,9 @@ pub(super) const ROOT: usize = 0;
 #[derive(Debug, Default)]
 pub(super) struct Node {
     names: Vec<(Vec<u8>, usize)>,
+    /// Bit n is set when a name has n bytes; the last bit stands for all longer ones.
+    lengths: u64,
     indexes: Vec<(usize, usize)>,
-    /// The type that the field must have.
-    pub(super) field_type: Option<FieldType>,
     pub(super) drop: bool,
     /// The member start under which the field is written.
     pub(super) renamed: Option<Vec<u8>>,
@@ -30,8 +30,16 @@ impl Node {
         !self.names.is_empty() || !self.indexes.is_empty()
     }
 
-    #[inline]
-    pub(super) fn named(&self, name: &crate::json::Text<'_>) -> Option<usize> {
+    pub(super) fn has_indexes(&self) -> bool {
+        !self.indexes.is_empty()
+    }
+
+    /// The node of a member. Most members of a record are named by no rule, and their length alone tells.
+    #[inline(always)]
+    pub(super) fn named(&self, name: &Text<'_>) -> Option<usize> {
+        if self.lengths & length_bit(name.raw().len()) == 0 && !name.is_escaped() {
+            return None;
+        }
         self.names.iter().find(|(known, _)| name.is(known)).map(|(_, node)| *node)
     }
 
@@ -44,6 +52,11 @@ impl Node {
     }
 }
 
+#[inline(always)]
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
+}
+
 #[derive(Debug)]
 pub(super) struct Trie {
     nodes: Vec<Node>,
@@ -53,9 +66,9 @@ impl Trie {
     /// Enters everything that a specification names except its condition and selection.
     pub(super) fn new(reshape: &Reshape) -> Self {
         let mut trie = Self { nodes: vec![Node::default()] };
-        for (path, field_type) in &reshape.types {
-            let node = trie.enter_changed(path);
-            trie.nodes[node].field_type = Some(*field_type);
+        let ruled = reshape.types.iter().chain(&reshape.cast).map(|(path, _)| path);
+        for path in ruled.chain(&reshape.explode) {
+            trie.enter_changed(path);
         }
         for path in &reshape.drop {
             let node = trie.enter_changed(path);
@@ -79,6 +92,21 @@ impl Trie {
             trie.nodes[node].drop = true;
         }
         trie
+    }
+
+    /// Node and member start of each selected field that is not set to a constant.
+    pub(super) fn selection(&mut self, reshape: &Reshape) -> Vec<(usize, Vec<u8>)> {
+        let is_set = |name: &str| reshape.set.iter().any(|(set, _)| set == name);
+        let mut selection = Vec::with_capacity(reshape.select.len());
+        for path in &reshape.select {
+            let node = self.enter(path);
+            let renamed = reshape.rename.iter().find(|(renamed, _)| renamed.segments() == path.segments());
+            let name = renamed.map_or(path.output_name(), |(_, name)| name);
+            if !is_set(name) {
+                selection.push((node, member_start(name.as_bytes())));
+            }
+        }
+        selection
     }
 
     pub(super) fn len(&self) -> usize {
@@ -113,7 +141,10 @@ impl Trie {
                 let child = self.nodes.len();
                 self.nodes.push(Node::default());
                 match segment {
-                    Segment::Name(name) => self.nodes[node].names.push((name.clone().into_bytes(), child)),
+                    Segment::Name(name) => {
+                        self.nodes[node].lengths |= length_bit(name.len());
+                        self.nodes[node].names.push((name.clone().into_bytes(), child));
+                    }
                     Segment::Index(index) => self.nodes[node].indexes.push((*index, child)),
                 }
                 child

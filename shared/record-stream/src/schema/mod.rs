@@ -13,20 +13,19 @@
 //!   `uuid`, `json-pointer`, `relative-json-pointer` and `regex`. Other names are noted only.
 //! * Patterns are matched in linear time. Look-around and back-references, which cannot be, are refused.
 //! * A reference leads to the schema itself or to the meta-schemas of the drafts. Nothing is fetched.
-//! * Of members with one name the last counts, as everywhere in this crate (`repeated`).
+//! * Of members with one name the last counts, as everywhere in this crate.
 //!
 //! Errors name places and rules, never values.
 
 mod document;
 mod number;
-mod repeated;
 mod unique;
 
 #[cfg(test)]
 mod tests;
 
 use crate::error::Problem;
-use crate::json::{Index, Value};
+use crate::json::{Index, Value, write_last_of_each_name};
 use crate::limits::RecordLimits;
 use document::{Document, IndexedJson};
 use jsonschema::error::ValidationErrorKind;
@@ -53,6 +52,7 @@ const NO_LIMITS: RecordLimits = RecordLimits {
     fields: usize::MAX,
     values: usize::MAX,
     header_bytes: usize::MAX,
+    output_bytes: usize::MAX,
 };
 
 /// A compiled JSON Schema of draft 2020-12. Cloning shares it.
@@ -101,13 +101,15 @@ impl Schema {
     ///
     /// # Errors
     /// [`Problem::SchemaViolation`] with the first place and rule that do not agree.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`record.schema` is not part of a specification yet"))]
-    pub(crate) fn check(&self, record: &Value<'_>) -> Result<(), Problem> {
-        if !repeated::has_repeated_names(record) {
+    ///
+    /// `has_repeated_names` says that an object of the record has two members with one name. The validator has no notion
+    /// of which one counts, so such a record is written anew with the last ones only.
+    pub(crate) fn check(&self, record: &Value<'_>, has_repeated_names: bool) -> Result<(), Problem> {
+        if !has_repeated_names {
             return self.check_document(&Document::new(*record)?);
         }
         let mut text = Vec::with_capacity(record.raw().len());
-        repeated::write_last_of_each_name(record, &mut text);
+        write_last_of_each_name(record, &mut text);
         let mut index = Index::default();
         let record = index.build(&text, &NO_LIMITS)?;
         self.check_document(&Document::new(record)?)

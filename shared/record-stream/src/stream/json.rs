@@ -1,6 +1,6 @@
 //! JSON objects in a stream.
 
-use super::{RecordFormat, StreamOptions, Work, check_utf8};
+use super::{DuplicateKeys, RecordFormat, StreamOptions, Work, check_utf8};
 use crate::error::{Problem, StreamError};
 use crate::frame::{Frame, JsonFramer, LineFramer};
 use crate::json::Index;
@@ -24,6 +24,7 @@ pub(super) struct JsonSource {
 struct Records {
     index: Index,
     limits: RecordLimits,
+    duplicate_keys: DuplicateKeys,
     shaper: JsonShaper,
 }
 
@@ -34,7 +35,15 @@ impl JsonSource {
             RecordFormat::NdJson | RecordFormat::Csv(_) => Framer::Lines(LineFramer::new(options.limits.record_bytes)),
         };
         let shaper = JsonShaper::new(&options.reshape, options.limits);
-        Self { framer, records: Records { index: Index::default(), limits: options.limits, shaper } }
+        Self {
+            framer,
+            records: Records {
+                index: Index::default(),
+                limits: options.limits,
+                duplicate_keys: options.duplicate_keys,
+                shaper,
+            },
+        }
     }
 
     pub(super) fn skip(&mut self, bytes: usize) {
@@ -49,7 +58,7 @@ impl JsonSource {
         let records = &mut self.records;
         let mut sink = |frame: Frame| match frame {
             Frame::Record(range) => {
-                let result = records.shape(&input[range.clone()], work.output);
+                let result = records.shape(&input[range.clone()], &mut work.counts.duplicate_keys, work.output);
                 work.settle(range.start, range.end, result)
             }
             Frame::Rejected(Range { start, end }, problem) => work.settle(start, end, Err(problem)),
@@ -66,9 +75,16 @@ impl JsonSource {
 
 impl Records {
     #[inline]
-    fn shape(&mut self, record: &[u8], output: &mut Vec<u8>) -> Result<Fate, Problem> {
+    fn shape(&mut self, record: &[u8], duplicate_keys: &mut u64, output: &mut Vec<u8>) -> Result<Fate, Problem> {
         check_utf8(record)?;
-        let value = self.index.build(record, &self.limits)?;
-        self.shaper.shape(&value, output)
+        self.index.build(record, &self.limits)?;
+        let has_repeated_names = self.index.has_repeated_names(record);
+        if has_repeated_names {
+            *duplicate_keys += 1;
+            if self.duplicate_keys == DuplicateKeys::Reject {
+                return Err(Problem::DuplicateKey);
+            }
+        }
+        self.shaper.shape(&self.index.root(record), has_repeated_names, output)
     }
 }

@@ -34,7 +34,6 @@ const NOT_A_NUMBER: CastError = CastError("text that is not a number");
 ///
 /// # Errors
 /// The value cannot be converted; the error says what it is, without the value.
-#[cfg_attr(not(test), expect(dead_code, reason = "`record.cast` is not part of a specification yet"))]
 pub(crate) fn convert(
     field: &Field<'_>,
     raw: &[u8],

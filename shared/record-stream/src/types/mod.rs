@@ -8,12 +8,13 @@ mod cast;
 mod convert;
 mod decimal;
 mod number;
+mod short;
 mod time;
 
 pub(crate) use cast::{cast_json, cast_text};
-#[expect(unused_imports, reason = "`record.cast` is not part of a specification yet")]
 pub(crate) use convert::convert;
 pub(crate) use decimal::{Decimal, compare_decimals};
+pub(crate) use short::compare_short;
 pub use time::TimeFormats;
 
 use std::fmt;

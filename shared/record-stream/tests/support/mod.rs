@@ -47,7 +47,11 @@ pub(crate) fn run(options: &StreamOptions, input: &[u8], chunk: usize) -> Run {
         }
     }
     let counts = stream.counts();
-    assert_eq!(counts.read, counts.written + counts.filtered + counts.rejected, "every record ends in one place");
+    assert_eq!(
+        counts.read + counts.exploded,
+        counts.written + counts.filtered + counts.rejected,
+        "every record ends in one place"
+    );
     assert_eq!(counts.rejected as usize, rejects.len());
     Run { output: String::from_utf8(output).expect("output is UTF-8"), rejects, error, counts }
 }
