@@ -74,8 +74,14 @@ fn format(job: &Job) -> String {
 fn records(job: &Job) -> String {
     let record = &job.record;
     let mut steps = Vec::new();
+    if let Some(array) = &record.explode {
+        steps.push(format!("make one record of each element of {array}"));
+    }
     if !record.types.is_empty() {
         steps.push(format!("check the types of {}", fields(record.types.len())));
+    }
+    if record.schema.is_some() {
+        steps.push("check the JSON Schema".to_owned());
     }
     if let Some(condition) = &record.condition {
         let count = comparisons(condition);
@@ -89,6 +95,9 @@ fn records(job: &Job) -> String {
     }
     if !record.rename.is_empty() {
         steps.push(format!("rename {}", fields(record.rename.len())));
+    }
+    if !record.cast.is_empty() {
+        steps.push(format!("cast {}", fields(record.cast.len())));
     }
     if !record.set.is_empty() {
         steps.push(format!("set {}", fields(record.set.len())));
@@ -196,14 +205,14 @@ mod tests {
             "{version: 1, name: j, source: {bucket: raw, prefix: in/, include: ['**/*.json', '*.gz'], format: json, \
              compression: gzip, json: {pointer: /data}}, record: {types: {a: integer, b: date}, \
              where: {all: [{field: a, gt: 1}, {not: {field: b, exists: false}}]}, select: [a, b], rename: {a: c}, \
-             set: {d: 1}}, output: {bucket: clean, prefix: out/, compression: none}, rejects: {policy: fail}, \
+             explode: b, schema: {type: object}, cast: {a: string}, set: {d: 1}}, output: {bucket: clean, prefix: out/, compression: none}, rejects: {policy: fail}, \
              on_failure: fail}",
         );
         for expected in [
             "source: s3://raw/in/ (only **/*.json, *.gz)\n",
             "format: json, compression gzip; JSON records at /data\n",
-            "records: check the types of 2 fields, keep those that meet 2 conditions, select 2 fields, \
-             rename 1 field, set 1 field\n",
+            "records: make one record of each element of b, check the types of 2 fields, check the JSON Schema, \
+             keep those that meet 2 conditions, select 2 fields, rename 1 field, cast 1 field, set 1 field\n",
             "output: s3://clean/out/ (ndjson, compression none)\n",
             "rejects: a bad record fails its object\n",
             "failures: a bad object fails its batch\n",

@@ -69,7 +69,7 @@ fn is_plain(job: &Job, key: &str) -> bool {
             let key = key.to_ascii_lowercase();
             PLAIN.iter().any(|extension| key.ends_with(extension))
         }
-        Compression::Gzip | Compression::Zstd => false,
+        Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => false,
     }
 }
 

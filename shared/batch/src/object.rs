@@ -142,6 +142,8 @@ impl Input {
             job::Compression::None => Compression::None,
             job::Compression::Gzip => Compression::Gzip,
             job::Compression::Zstd => Compression::Zstd,
+            job::Compression::Bzip2 => return Err(unsupported("bzip2")),
+            job::Compression::Xz => return Err(unsupported("xz")),
         };
         let limits = ExpansionLimits {
             expanded_bytes: job.limits.expanded_bytes.bytes(),
@@ -166,6 +168,11 @@ impl Input {
         })?;
         Ok(Self { expander, stream: RecordStream::new(&options), first })
     }
+}
+
+fn unsupported(name: &str) -> ItemError {
+    let message = format!("objects compressed by {name} cannot be read");
+    ItemError::new(ErrorClass::Configuration, "unsupported_compression", message)
 }
 
 /// The compressed output of an object.

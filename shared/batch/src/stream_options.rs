@@ -74,7 +74,7 @@ fn dialect(csv: &CsvOptions, implied_delimiter: Option<u8>) -> CsvDialect {
     let is_default = csv.delimiter == CsvOptions::default().delimiter;
     CsvDialect {
         delimiter: implied_delimiter.filter(|_| is_default).unwrap_or_else(|| csv.delimiter.byte()),
-        quote: Some(csv.quote.byte()),
+        quote: csv.quote.map(job::AsciiCharacter::byte),
         comment: csv.comment.map(job::AsciiCharacter::byte),
         skip_lines: u64::from(csv.skip_lines),
         header: match &csv.header {
@@ -97,7 +97,7 @@ fn reshape(job: &Job) -> Reshape {
     let record = &job.record;
     let paths = |list: &[job::FieldPath]| list.iter().map(path).collect();
     Reshape {
-        types: record.types.iter().map(|(field, wanted)| (path(field), field_type(*wanted))).collect(),
+        types: record.types.iter().map(|(field, wanted)| (path(field), field_type(wanted.field_type))).collect(),
         null_tokens: record.null_tokens.clone(),
         condition: record.condition.as_ref().map(|written| condition(record, written)),
         select: paths(&record.select),
@@ -142,7 +142,7 @@ fn condition(record: &job::Record, written: &job::Condition) -> Condition {
 /// timestamp it is a point in time.
 fn test(operator: &Operator, record: &job::Record, field: &job::FieldPath) -> Test {
     let is_numeric = record.is_numeric(field);
-    let is_timestamp = record.types.get(field) == Some(&job::FieldType::Timestamp);
+    let is_timestamp = record.type_of(field) == Some(job::FieldType::Timestamp);
     let scalar = |operand: &job::Scalar| match operand {
         job::Scalar::String(text) if is_numeric => Scalar::Number(text.clone()),
         job::Scalar::String(text) if is_timestamp => {

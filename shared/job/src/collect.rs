@@ -12,7 +12,8 @@ use serde_path_to_error::Segment;
 use crate::decode::{DecodeError, Node, kind};
 use crate::limits::MAX_PROBLEMS;
 use crate::model::Job;
-use crate::problem::{JobError, Problem, ProblemKind, shorten};
+use crate::place::{Step, display};
+use crate::problem::{JobError, Problem, ProblemKind};
 use crate::{check, text};
 
 /// Decodes a tree into a job, or reports everything that is wrong with it.
@@ -38,13 +39,6 @@ pub(crate) fn decode(mut tree: Value) -> Result<Job, JobError> {
         }
     }
     Err(JobError::new(collected.problems))
-}
-
-/// One step from a value to a value inside it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Key(String),
-    Index(usize),
 }
 
 fn steps(path: &serde_path_to_error::Path) -> Vec<Step> {
@@ -108,7 +102,10 @@ impl Collected {
     }
 
     fn cut(&mut self, tree: &mut Value, mut place: Vec<Step>) -> bool {
-        // Half a condition, or an empty list, would be another mistake, so what holds it goes as a whole.
+        // Half a type rule, half a condition or an empty list would be another mistake, so what holds it goes as a whole.
+        if is_in_type_rule(&place) {
+            place.truncate(TYPE_RULE_STEPS);
+        }
         let in_condition = place.starts_with(&condition_root());
         loop {
             let goes_further_up = match place.last() {
@@ -148,7 +145,15 @@ fn is_only_entry(tree: &mut Value, place: &[Step]) -> bool {
 }
 
 fn condition_root() -> [Step; 2] {
-    [Step::Key("record".to_owned()), Step::Key("where".to_owned())]
+    [Step::key("record"), Step::key("where")]
+}
+
+/// `record`, `types` or `cast`, and the field.
+const TYPE_RULE_STEPS: usize = 3;
+
+fn is_in_type_rule(place: &[Step]) -> bool {
+    let in_rules = ["types", "cast"].map(|rules| [Step::key("record"), Step::key(rules)]);
+    place.len() > TYPE_RULE_STEPS && in_rules.iter().any(|rules| place.starts_with(rules))
 }
 
 fn may_be_data(place: &[Step]) -> bool {
@@ -185,30 +190,4 @@ fn find<'a>(tree: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {
         Step::Key(key) => value.get_mut(key),
         Step::Index(index) => value.get_mut(index),
     })
-}
-
-fn display(place: &[Step]) -> String {
-    let mut text = String::new();
-    for step in place {
-        match step {
-            Step::Index(index) => text.push_str(&format!("[{index}]")),
-            Step::Key(key) if is_plain(key) => {
-                if !text.is_empty() {
-                    text.push('.');
-                }
-                text.push_str(key);
-            }
-            Step::Key(key) => text.push_str(&format!("['{}']", shorten(key))),
-        }
-    }
-    text
-}
-
-fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.len() <= 60 && key.chars().all(|letter| letter.is_alphanumeric() || "_-$ ".contains(letter))
-}
-
-/// The path of an entry of a mapping, as it is shown in messages.
-pub(crate) fn entry_path(parent: &str, key: &str) -> String {
-    if is_plain(key) { format!("{parent}.{key}") } else { format!("{parent}['{}']", shorten(key)) }
 }

@@ -189,9 +189,14 @@ impl Scalar {
 }
 
 /// False for a whole number beyond 64 bits, which was rounded to floating point when the job was read.
-pub(crate) fn is_exact(number: &Number) -> bool {
+fn is_exact(number: &Number) -> bool {
     const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
     number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|value| value.abs() <= LARGEST_EXACT)
+}
+
+/// True for a number that is not exact.
+pub(crate) fn is_inexact(value: &Value) -> bool {
+    matches!(value, Value::Number(number) if !is_exact(number))
 }
 
 impl Serialize for Scalar {

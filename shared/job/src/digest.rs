@@ -2,20 +2,49 @@
 //!
 //! Canonical here means: no white space, members in the order of their names by bytes. Maps are sorted by hand, so that
 //! the digest does not depend on how `serde_json` happens to be configured in a build.
+//!
+//! Outputs carry the digest of the job that wrote them, and a later run recognises them by it. So the digest of a job must
+//! not change when the job file learns a new key: keys that came after the first version are left out of the digest while
+//! they have their default, which means that the job does what it always did.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::model::Job;
+use crate::model::{CsvOptions, Encoding, Job, JsonOptions, Limits, Record};
 
 pub(crate) fn digest(job: &Job) -> String {
     let mut text = String::new();
-    // A job has only string keys and finite numbers, so it always has a JSON form.
-    let normalised = serde_json::to_value(job).unwrap_or(Value::Null);
+    let mut normalised = json(job);
+    leave_out_later_keys(&mut normalised, job);
     write_canonical(&normalised, &mut text);
     hex::encode(Sha256::digest(text.as_bytes()))
+}
+
+/// A job has only string keys and finite numbers, so each part of it has a JSON form.
+fn json(part: &impl serde::Serialize) -> Value {
+    serde_json::to_value(part).unwrap_or(Value::Null)
+}
+
+/// Removes the keys that came after the first version, where they have their defaults. The list only ever grows.
+fn leave_out_later_keys(normalised: &mut Value, job: &Job) {
+    let limits = Limits { output_bytes: Limits::default_output_bytes(job.limits.record_bytes), ..Limits::default() };
+    let defaults: [(&str, Value, &[&str]); 5] = [
+        ("/source", serde_json::json!({"encoding": Encoding::default()}), &["encoding"]),
+        ("/source/csv", json(&CsvOptions::default()), &["escape", "duplicate_names", "empty_names"]),
+        ("/source/json", json(&JsonOptions::default()), &["duplicate_keys"]),
+        ("/record", json(&Record::default()), &["explode", "schema", "cast"]),
+        ("/limits", json(&limits), &["output_bytes"]),
+    ];
+    for (place, defaults, later_keys) in defaults {
+        let Some(Value::Object(entries)) = normalised.pointer_mut(place) else { continue };
+        for key in later_keys {
+            if entries.get(*key) == defaults.get(key) {
+                entries.remove(*key);
+            }
+        }
+    }
 }
 
 fn write_canonical(value: &Value, text: &mut String) {

@@ -5,7 +5,7 @@
 //! 1. `text`: text to a JSON tree. Size, nesting, YAML aliases and duplicate keys are limited here.
 //! 2. `collect` and `decode`: JSON tree to typed values. A mistake is noted, cut out of the tree, and decoding starts
 //!    again, so that one look at the file reports all mistakes.
-//! 3. `model`, `names`, `field_path`, `globs`, `size`, `condition`: the types. Whatever can be checked by looking at
+//! 3. `model`, `names`, `field_path`, `globs`, `size`, `time_format`, `condition`: the types. Whatever can be checked by looking at
 //!    one value alone is checked when that value is built.
 //! 4. `check`: rules between values, for instance that `select` and `drop` are not both used.
 //!
@@ -23,22 +23,28 @@ mod field_path;
 mod globs;
 mod model;
 mod names;
+mod place;
 mod problem;
+mod record_schema;
 mod schema;
 mod size;
 mod text;
+mod time_format;
 
 pub use condition::{Condition, Operator, Scalar};
 pub use field_path::{FieldPath, Segment};
 pub use globs::{Globs, KeyMatch};
 pub use model::{
-    Compression, CsvHeader, CsvOptions, FieldType, Format, Job, JsonMode, JsonOptions, Limits, OnFailure, Output,
-    OutputCompression, OutputFormat, RaggedRows, Record, RejectPolicy, Rejects, Source, Task, Version,
+    Compression, CsvEscape, CsvHeader, CsvOptions, DuplicateKeys, DuplicateNames, EmptyNames, Encoding, FieldType,
+    Format, Job, JsonMode, JsonOptions, Limits, OnFailure, Output, OutputCompression, OutputFormat, RaggedRows, Record,
+    RejectPolicy, Rejects, Source, Task, TypeRule, Version,
 };
 pub use names::{AsciiCharacter, BucketName, FieldName, JobName, JsonPointer, Prefix};
 pub use problem::{JobError, Problem, ProblemKind};
+pub use record_schema::RecordSchema;
 pub use schema::json_schema;
 pub use size::ByteSize;
+pub use time_format::{TimeFormat, TimeZoneName};
 
 /// Hard limits of the job file itself. Going over one of them is a [`Problem`] that names it.
 pub mod limits {
@@ -64,8 +70,16 @@ pub mod limits {
     pub const MAX_FIELD_PATH_BYTES: usize = 1024;
     /// Most segments in a field path.
     pub const MAX_FIELD_PATH_SEGMENTS: usize = 32;
-    /// Most entries in `types`, `select`, `drop`, `rename`, `set` and `null_tokens` each, and in a list of CSV names.
+    /// Most entries in `types`, `select`, `drop`, `rename`, `cast`, `set` and `null_tokens` each, and in a list of CSV names.
     pub const MAX_FIELDS: usize = 10_000;
+    /// Most time formats of one field.
+    pub const MAX_TIME_FORMATS: usize = 16;
+    /// Longest time format in bytes.
+    pub const MAX_TIME_FORMAT_BYTES: usize = 128;
+    /// Longest name of a time zone in bytes.
+    pub const MAX_TIME_ZONE_BYTES: usize = 64;
+    /// Longest `record.schema` in bytes of compact JSON text (256 KiB).
+    pub const MAX_SCHEMA_BYTES: usize = 256 * 1024;
     /// Longest prefix in bytes; the rest of the 1,024 bytes of an S3 key is for the names below it.
     pub const MAX_PREFIX_BYTES: usize = 900;
 }

@@ -2,6 +2,9 @@
 //!
 //! The documentation of each type and field is also the text of the JSON Schema and is seen by users in their editors.
 
+mod csv;
+mod field_type;
+mod limits;
 mod output;
 mod record;
 mod source;
@@ -14,9 +17,13 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-pub use output::{Limits, OnFailure, Output, OutputCompression, OutputFormat, RejectPolicy, Rejects};
-pub use record::{FieldType, Record};
-pub use source::{Compression, CsvHeader, CsvOptions, Format, JsonMode, JsonOptions, RaggedRows, Source};
+pub use csv::{CsvEscape, CsvHeader, CsvOptions, DuplicateNames, EmptyNames, RaggedRows};
+pub use field_type::{FieldType, TypeRule};
+pub use limits::Limits;
+pub(crate) use limits::MAX_OUTPUT_BYTES;
+pub use output::{OnFailure, Output, OutputCompression, OutputFormat, RejectPolicy, Rejects};
+pub use record::Record;
+pub use source::{Compression, DuplicateKeys, Encoding, Format, JsonMode, JsonOptions, Source};
 
 use crate::names::JobName;
 use crate::problem::JobError;

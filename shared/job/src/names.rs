@@ -87,6 +87,8 @@ where
     deserializer.deserialize_str(TextVisitor { title, parse })
 }
 
+pub(crate) use text_newtype;
+
 /// The name of a job: 1 to 64 letters, digits, `-`, `_` or `.`, beginning with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobName(String);

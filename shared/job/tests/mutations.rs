@@ -3,18 +3,20 @@
 use job::{FieldPath, Job};
 use proptest::prelude::*;
 
-const JOB: &str = r#"version: 1
+const JOB: &str = r##"version: 1
 name: clean-orders
 source: {bucket: raw, prefix: in/, include: ["**/*.csv"], csv: {delimiter: ";", header: [a, b]}}
 record:
-  types: {price: decimal, "lines[0].sku": string}
+  types: {price: decimal, "lines[0].sku": string, at: {type: timestamp, formats: ["%d/%m/%Y %H:%M"], time_zone: UTC}}
+  schema: {type: object, properties: {a: {$ref: "#/$defs/b"}}, $defs: {b: {pattern: "[a-z]+"}}}
   where: {all: [{field: price, gt: 0}, {not: {field: /a/0, in: [1, x]}}]}
   select: [id, price]
   rename: {price: cost}
+  cast: {price: string}
   set: {currency: EUR}
 output: {bucket: clean, prefix: out/}
 limits: {record_bytes: 1MiB}
-"#;
+"##;
 
 proptest! {
     #[test]

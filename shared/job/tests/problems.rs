@@ -1,38 +1,12 @@
 //! Faulty job files: every mistake is refused with a message that names the place and the limit or the choice.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod common;
+
+use common::{check, minimal, put};
 use job::{Job, ProblemKind};
 use serde_json::{Value, json};
-
-fn minimal() -> Value {
-    json!({"version": 1, "name": "j", "source": {"bucket": "raw"}, "output": {"bucket": "clean"}})
-}
-
-/// Puts a value at a JSON Pointer whose parents may be missing.
-fn put(tree: &mut Value, pointer: &str, value: Value) {
-    let place = pointer.split('/').skip(1).fold(tree, |place, key| {
-        if place.is_null() {
-            *place = json!({});
-        }
-        place.as_object_mut().unwrap().entry(key).or_insert(Value::Null)
-    });
-    *place = value;
-}
-
-/// A job with this value at this place has exactly these problems, line by line.
-fn check(pointer: &str, value: Value, expected: &[&str]) {
-    let mut tree = minimal();
-    put(&mut tree, pointer, value);
-    let error = Job::from_value(tree.clone()).expect_err(&tree.to_string());
-    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
-    assert_eq!(lines, expected, "{tree}");
-}
-
-fn check_text(text: &str, expected: &str) {
-    let error = Job::parse(text).expect_err(text).to_string();
-    assert!(error.contains(expected), "expected {expected:?} in {error:?}");
-}
 
 #[test]
 fn rules_that_contradict_one_another_are_refused() {
@@ -80,7 +54,11 @@ fn unknown_keys_are_refused_at_every_level() {
         json!(","),
         &["source.csv.delimeter: unknown key `delimeter`; did you mean `delimiter`?"],
     );
-    check("/source/json/x", json!(1), &["source.json.x: unknown key `x`; known keys are pointer, mode"]);
+    check(
+        "/source/json/x",
+        json!(1),
+        &["source.json.x: unknown key `x`; known keys are pointer, mode, duplicate_keys"],
+    );
     check("/record/selct", json!([]), &["record.selct: unknown key `selct`; did you mean `select`?"]);
     check(
         "/record/where",
@@ -127,8 +105,7 @@ fn wrong_types_and_choices_are_named() {
         "/record/types",
         json!({"price": "money", "a.b": 1}),
         &[
-            "record.types['a.b']: expected one of string, integer, float, decimal, boolean, date, timestamp, json; found a \
-         number",
+            "record.types['a.b']: expected the name of a type, or a mapping with `type`, `formats` and `time_zone`; found 1",
             "record.types.price: expected one of string, integer, float, decimal, boolean, date, timestamp, json; found \
          \"money\"",
         ],
@@ -142,6 +119,31 @@ fn wrong_types_and_choices_are_named() {
             "limits.record_bytes: expected a size such as 8388608, \"8MiB\" or \"10MB\" (units B, KB, MB, GB, TB, KiB, MiB, \
          GiB, TiB); found \"8 MegaBytes\"",
         ],
+    );
+    check(
+        "/source/encoding",
+        json!("utf8"),
+        &["source.encoding: expected one of utf-8, utf-16, utf-16le, utf-16be, latin-1; found \"utf8\""],
+    );
+    check(
+        "/source/compression",
+        json!("bz2"),
+        &["source.compression: expected one of auto, none, gzip, zstd, bzip2, xz; found \"bz2\""],
+    );
+    check(
+        "/source/csv",
+        json!({"escape": "\\", "duplicate_names": "number_them", "empty_names": "drop", "escpe": "doubled"}),
+        &[
+            "source.csv.duplicate_names: expected one of fail, number; found \"number_them\"",
+            "source.csv.empty_names: expected one of number, fail; found \"drop\"",
+            "source.csv.escape: expected one of doubled, backslash; found \"\\\\\"",
+            "source.csv.escpe: unknown key `escpe`; did you mean `escape`?",
+        ],
+    );
+    check(
+        "/source/json/duplicate_keys",
+        json!("first"),
+        &["source.json.duplicate_keys: expected one of last, reject; found \"first\""],
     );
     check("/on_failure", json!(null), &["on_failure: expected one of ledger, fail; found null"]);
 }
@@ -231,6 +233,27 @@ fn rules_between_values_are_checked() {
     );
     check(
         "/source/csv",
+        json!({"delimiter": "\\", "quote": null, "comment": "\\", "escape": "backslash"}),
+        &[
+            "source.csv.comment: expected a character other than that of `source.csv.delimiter`; found the same character",
+            "source.csv.delimiter: expected a character other than the backslash, which `source.csv.escape` uses; found a \
+         backslash",
+            "source.csv.comment: expected a character other than the backslash, which `source.csv.escape` uses; found a \
+         backslash",
+            "source.csv.escape: expected `doubled` where there are no quotes; a backslash counts only inside them; found \
+         `backslash`",
+        ],
+    );
+    check(
+        "/source/csv",
+        json!({"quote": "\\", "escape": "backslash"}),
+        &["source.csv.quote: expected a character other than the backslash, which `source.csv.escape` uses; found a \
+         backslash"],
+    );
+    check("/source/csv", json!({"quote": "\\", "comment": "\""}), &[]);
+    check("/source/csv", json!({"quote": null, "comment": "\"", "delimiter": "\\"}), &[]);
+    check(
+        "/source/csv",
         json!({"header": ["a", "b", "a"], "skip_lines": 1001}),
         &[
             "source.csv.skip_lines: expected a whole number from 0 to 1000; found 1001",
@@ -298,6 +321,16 @@ fn rules_between_values_are_checked() {
             "limits.depth: expected a whole number from 1 to 1000; found 0",
             "limits.fields: expected a whole number from 1 to 100000; found 100001",
         ],
+    );
+    check(
+        "/limits",
+        json!({"output_bytes": "63KiB"}),
+        &["limits.output_bytes: expected a size from 64 KiB to 256 MiB; found 63 KiB"],
+    );
+    check(
+        "/limits/output_bytes",
+        json!("257MiB"),
+        &["limits.output_bytes: expected a size from 64 KiB to 256 MiB; found 257 MiB"],
     );
 }
 
@@ -444,50 +477,4 @@ fn values_that_may_be_data_are_not_repeated() {
     put(&mut tree, "/record/where", json!({"field": "iban", "exists": "DE02120300000000202051"}));
     let message = Job::from_value(tree).unwrap_err().to_string();
     assert!(!message.contains("DE02"), "{message}");
-}
-
-#[test]
-fn text_that_is_not_a_job_is_refused() {
-    check_text("", "job file: expected a mapping of keys to values; found no text");
-    check_text(" \n\t\n", "found no text");
-    check_text("# only a comment\n", "expected a mapping of keys to values; found null");
-    check_text("just words", "expected a mapping of keys to values; found a string");
-    check_text("- version: 1\n", "expected a mapping of keys to values; found a list");
-    check_text("{\"version\": 1,}", "not valid JSON: ");
-    check_text("{\"version\": 1", "line 1 column 13");
-    check_text("version: 1\n\tname: j\n", "not valid YAML: ");
-    check_text("version: [1\n", "not valid YAML: ");
-    check_text("version: 1\n---\nversion: 1\n", "expected one YAML document");
-    check_text("{\"version\": 1, \"version\": 1}", "duplicate key `version` at line 1 column 24");
-    check_text("version: 1\nversion: 1\n", "duplicate key `version` at line 2 column 1");
-    check_text("version: 1\nname: .nan\n", "not valid YAML: ");
-    check_text("version: !secret 1\n", "not valid YAML: ");
-    check_text("a: &a {b: 1}\nc:\n  <<: *a\n", "merge keys (`<<`) are not supported");
-    check_text("a: *missing\n", "not valid YAML: ");
-}
-
-#[test]
-fn limits_of_the_text_are_named() {
-    check_text(&" ".repeat((1 << 20) + 1), "expected at most 1048576 bytes of text (limit 1 MiB); found 1048577 bytes");
-    let nested_json = format!("{{\"a\": {}1{}}}", "[".repeat(100), "]".repeat(100));
-    check_text(&nested_json, "expected lists and mappings nested at most 64 deep; found deeper nesting");
-    let very_deep_json = format!("{{\"a\": {}", "[".repeat(400_000));
-    check_text(&very_deep_json, "not valid JSON: recursion limit exceeded");
-    let very_deep_yaml = format!("a: {}", "[".repeat(400_000));
-    check_text(&very_deep_yaml, "recursion limit exceeded at line 1");
-    let deep_blocks: String = (0..200).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
-    check_text(&deep_blocks, "expected lists and mappings nested at most 64 deep; found deeper nesting at line");
-}
-
-#[test]
-fn alias_bombs_are_refused() {
-    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..12 {
-        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
-    }
-    check_text(&bomb, "aliases (`*name`) may add at most 10000 nodes");
-    let long = "x".repeat(500_000);
-    let repeated = vec!["*a"; 900].join(", ");
-    check_text(&format!("a: &a \"{long}\"\nb: [{repeated}]\n"), "over a limit of the YAML reader");
 }

@@ -1,10 +1,9 @@
-//! `output`, `rejects`, `limits` and `on_failure`: where to write, and what may go wrong.
+//! `output`, `rejects` and `on_failure`: where to write, and what may go wrong.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{BucketName, Prefix};
-use crate::size::ByteSize;
 
 /// Where and how to write.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,40 +75,6 @@ pub enum RejectPolicy {
     Drop,
     /// The first reject fails the object.
     Fail,
-}
-
-/// The most that an object or record may cost. Going over a limit is an error that names it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Longest record. From 1 KiB to 64 MiB.
-    pub record_bytes: ByteSize,
-    /// Most bytes that one object may have after decompression. From 1 MiB to 5 TiB.
-    pub expanded_bytes: ByteSize,
-    /// Most bytes that one compressed byte may become, on average over the object.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub expansion_ratio: u64,
-    /// Deepest nesting of a JSON record.
-    #[schemars(range(min = 1, max = 1000))]
-    pub depth: u64,
-    /// Most columns of a CSV row, and most members of one JSON object.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub fields: u64,
-    /// Longest CSV header row. From 1 KiB to 1 MiB.
-    pub header_bytes: ByteSize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            record_bytes: ByteSize::from_bytes(8 << 20),
-            expanded_bytes: ByteSize::from_bytes(50 << 30),
-            expansion_ratio: 200,
-            depth: 64,
-            fields: 10_000,
-            header_bytes: ByteSize::from_bytes(64 << 10),
-        }
-    }
 }
 
 /// What happens when an object as a whole cannot be processed.

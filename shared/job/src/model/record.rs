@@ -10,22 +10,32 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Unexpected, Vis
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::field_type::{FieldType, TypeRule};
 use crate::condition::Condition;
 use crate::field_path::FieldPath;
 use crate::limits::MAX_FIELDS;
 use crate::names::FieldName;
+use crate::record_schema::RecordSchema;
 
-/// What to do with each record, in this order: `types`, `where`, `select` or `drop`, `rename`, `set`.
+/// What to do with each record, in this order: `explode`, `types`, `schema`, `where`, `select` or `drop`, `rename`, `cast`,
+/// `set`.
 ///
-/// All paths name fields as they come from the source, before `rename`.
+/// All paths name fields as they come from the source, before `rename`. A path into the array of `explode` goes through the
+/// element: `items.price`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
+    /// The path of an array: one record is made for each of its elements, with the element in place of the array.
+    /// Only for JSON. Null means that a record stays one record.
+    pub explode: Option<FieldPath>,
     /// The types that fields must have. A value that does not fit makes the record a reject.
     #[serde(deserialize_with = "unique_map")]
-    pub types: BTreeMap<FieldPath, FieldType>,
+    pub types: BTreeMap<FieldPath, TypeRule>,
     /// Texts that mean null in fields to which `types` gives a type.
     pub null_tokens: Vec<String>,
+    /// A JSON Schema that every record must meet; one that does not becomes a reject. JSON records are checked as they
+    /// come, CSV records as their types make them. Null means no check.
+    pub schema: Option<RecordSchema>,
     /// Only records for which this is true are written. Null means all.
     #[serde(rename = "where")]
     pub condition: Option<Condition>,
@@ -36,6 +46,9 @@ pub struct Record {
     /// New names for fields. A field stays at its place and gets a new last name.
     #[serde(deserialize_with = "unique_map")]
     pub rename: BTreeMap<FieldPath, FieldName>,
+    /// The types that fields have in the output. A value that cannot be brought into its type makes the record a reject.
+    #[serde(deserialize_with = "unique_map")]
+    pub cast: BTreeMap<FieldPath, TypeRule>,
     /// Fields to write with a fixed value, whatever the record holds, at the end of the record, in the order of
     /// their names.
     #[serde(deserialize_with = "unique_map")]
@@ -45,45 +58,32 @@ pub struct Record {
 impl Default for Record {
     fn default() -> Self {
         Self {
+            explode: None,
             types: BTreeMap::new(),
             null_tokens: vec![String::new()],
+            schema: None,
             condition: None,
             select: Vec::new(),
             drop: Vec::new(),
             rename: BTreeMap::new(),
+            cast: BTreeMap::new(),
             set: BTreeMap::new(),
         }
     }
 }
 
 impl Record {
+    /// The type that `types` gives the field, if it does.
+    #[must_use]
+    pub fn type_of(&self, field: &FieldPath) -> Option<FieldType> {
+        self.types.get(field).map(|rule| rule.field_type)
+    }
+
     /// True when `types` gives the field a numeric type. String operands of its conditions are then numbers.
     #[must_use]
     pub fn is_numeric(&self, field: &FieldPath) -> bool {
-        matches!(self.types.get(field), Some(FieldType::Integer | FieldType::Float | FieldType::Decimal))
+        matches!(self.type_of(field), Some(FieldType::Integer | FieldType::Float | FieldType::Decimal))
     }
-}
-
-/// The type that a field must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldType {
-    /// Any text.
-    String,
-    /// A whole number of any length.
-    Integer,
-    /// A number in floating point.
-    Float,
-    /// A decimal number, kept digit by digit.
-    Decimal,
-    /// `true` or `false`.
-    Boolean,
-    /// A calendar date such as `2026-11-22`.
-    Date,
-    /// A point in time by RFC 3339, such as `2026-11-22T10:00:00Z`.
-    Timestamp,
-    /// Any JSON value; in CSV, JSON text.
-    Json,
 }
 
 /// A mapping with a limited number of entries in which no two keys mean the same.
