@@ -16,9 +16,15 @@ pub const MAX_IN_FLIGHT: u64 = 64;
 /// What an item needs besides the object's own bytes: decoder and encoder state, chunk and line buffers.
 const BASE_MIB: u64 = 4;
 
-/// What a large object needs besides its record buffer: a part of the output being filled, a part being sent, the
-/// decoder's window, and the index of a large record.
-const LARGE_MIB: u64 = 8 + 8 + 8 + 20;
+/// What the decoder of a large object needs: the window of Zstandard, or a block of bzip2 and its index.
+const DECODER_MIB: u64 = 8;
+
+/// What a large object needs besides its record buffer and decoder: a part of the output being filled, a part being sent,
+/// the index of a large record, and the chunks and lines between the stages of an object that does all at the same time.
+const LARGE_MIB: u64 = 8 + 8 + 20 + 4;
+
+/// Bounds of what a dictionary of xz may take, in MiB: what `xz` makes by default needs 8, the most with `-9` is 64.
+const XZ_MEMORY_MIB: (u64, u64) = (8, 64);
 
 /// Objects up to this size, expanded, are small: their output is buffered whole and written by one request.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -45,19 +51,41 @@ impl Budget {
         self.mebibytes
     }
 
+    /// The largest dictionary that an xz object may ask for, in bytes: a quarter of the budget, from 8 to 64 MiB.
+    #[must_use]
+    pub fn xz_memory_bytes(self) -> u64 {
+        self.xz_memory_mib() << 20
+    }
+
+    fn xz_memory_mib(self) -> u64 {
+        let (least, most) = XZ_MEMORY_MIB;
+        (self.mebibytes / 4).clamp(least, most)
+    }
+
     /// What an item takes, in MiB: never more than there is, so that every item can run alone, and at least so much
     /// that no more than [`MAX_IN_FLIGHT`] run together.
     #[must_use]
     pub fn weight(self, job: &Job, key: &str, size: Option<u64>) -> u64 {
         // The record buffer doubles while it grows.
         let record_mib = 2 * job.limits.record_bytes.bytes().div_ceil(1 << 20);
-        let factor = if is_plain(job, key) { 1 } else { EXPECTED_EXPANSION };
-        let weight = match size.map(|bytes| bytes.saturating_mul(factor)) {
-            Some(bytes) if bytes <= SMALL_BYTES => BASE_MIB + 2 * bytes.div_ceil(1 << 20),
-            _ => BASE_MIB + LARGE_MIB + record_mib,
+        let weight = match size {
+            Some(bytes) if is_small(job, key, size) => BASE_MIB + 2 * expected(job, key, bytes).div_ceil(1 << 20),
+            _ if is_xz(job, key) => BASE_MIB + LARGE_MIB + record_mib + self.xz_memory_mib(),
+            _ => BASE_MIB + LARGE_MIB + record_mib + DECODER_MIB,
         };
         weight.max(self.mebibytes.div_ceil(MAX_IN_FLIGHT)).min(self.mebibytes)
     }
+}
+
+/// True when an object of this size is expected to be small once it is expanded. One of unknown size is not.
+pub(crate) fn is_small(job: &Job, key: &str, size: Option<u64>) -> bool {
+    size.is_some_and(|bytes| expected(job, key, bytes) <= SMALL_BYTES)
+}
+
+/// The size that an object is expected to have when it is expanded.
+fn expected(job: &Job, key: &str, size: u64) -> u64 {
+    let factor = if is_plain(job, key) { 1 } else { EXPECTED_EXPANSION };
+    size.saturating_mul(factor)
 }
 
 /// True when the object is known not to be compressed: by the job, or by an extension that says what it is.
@@ -70,6 +98,15 @@ fn is_plain(job: &Job, key: &str) -> bool {
             PLAIN.iter().any(|extension| key.ends_with(extension))
         }
         Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => false,
+    }
+}
+
+/// True when the job or the name says xz. An object that is xz and does not say so is not weighed as such.
+fn is_xz(job: &Job, key: &str) -> bool {
+    match job.source.compression {
+        Compression::Xz => true,
+        Compression::Auto => key.to_ascii_lowercase().ends_with(".xz"),
+        _ => false,
     }
 }
 
@@ -101,5 +138,20 @@ mod tests {
         check(1769, "a.csv", Some(200_000), 63);
         check(10_240, "a.csv", Some(1 << 30), 63);
         check(1, "a.csv", Some(1 << 30), 1);
+        check(512, "a.csv.gz", Some(1 << 30), 6);
+        check(512, "a.csv.bz2", Some(1 << 30), 6);
+        check(512, "a.csv.XZ", Some(1 << 30), 3);
+        check(512, "a.csv.xz", Some(20_000), 58);
+    }
+
+    #[test]
+    fn dictionaries_of_xz_fit_the_function() {
+        let check = |memory: u64, mebibytes: u64| {
+            assert_eq!(Budget::of_function(memory).xz_memory_bytes(), mebibytes << 20, "{memory} MiB");
+        };
+        check(1, 8);
+        check(128, 20);
+        check(304, 64);
+        check(10_240, 64);
     }
 }

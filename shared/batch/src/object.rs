@@ -1,26 +1,32 @@
 //! One object: read, expand, reshape, compress, write.
+//!
+//! The work has three parts: bytes are read and expanded ([`input`]), records are found and reshaped (here), lines are
+//! compressed and written ([`output`]). An object that has the cores for it does all three at the same time, each part a
+//! [`stage`] ahead of or behind the records; any other does them in turn. Both ways give the same bytes, counts and
+//! errors: what is read ahead counts only when the records reach it, and an error of writing comes before the errors of
+//! records that were read while it happened. Only then can the two ways differ: the quarantine object may hold rejects
+//! from behind the lines that could not be written, and the bytes read may be more.
 
+mod input;
+mod output;
+mod stage;
+
+use crate::budget::{Budget, is_small};
 use crate::item_error::ItemError;
 use crate::ledger::WrittenObject;
 use crate::outcome::{Bytes, Records};
+use crate::overlap::Overlap;
 use crate::rejects::RejectHandler;
 use crate::stream_options::StreamPlan;
-use job::{Job, OutputCompression};
-use object_store::{
-    Compression, Compressor, ETag, ErrorClass, Expander, ExpansionLimits, ObjectAddress, ObjectStore, ObjectWriter,
-    OpenRequest, ResumeOptions, ResumingReader, WriteRequest, WriterOptions, detect_compression, peek,
-};
-use record_stream::{Progress, RecordCounts, RecordStream};
+use input::Input;
+use job::Job;
+use object_store::{ETag, ObjectAddress, ObjectStore, OpenRequest, ResumeOptions, ResumingReader};
+use output::{Lines, Output};
+use record_stream::{Progress, RecordCounts};
 use std::sync::Arc;
-
-/// Bytes read from the expander at a time.
-const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Lines gather up to this many bytes before they are compressed and handed on.
 const LINES_TARGET: usize = 128 * 1024;
-
-/// First bytes of an object that decide about compression and format.
-const PEEK_BYTES: usize = 4 * 1024;
 
 /// What is the same for every object of a batch.
 pub(crate) struct Run {
@@ -28,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) job: Job,
     pub(crate) plan: StreamPlan,
     pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) budget: Budget,
+    pub(crate) overlap: Overlap,
 }
 
 /// Where an object is and where what becomes of it goes; all are checked to be allowed.
@@ -58,12 +66,19 @@ pub(crate) async fn process(
     let request = OpenRequest { if_match: etag, ..OpenRequest::whole(source.clone()) };
     let reader = ResumingReader::open(run.store.clone(), request, ResumeOptions::default()).await?;
     report.etag = Some(reader.etag().as_str().to_owned());
-    let mut input = Input::open(run, source, reader).await?;
+    let is_large = !is_small(&run.job, source.key.as_str(), Some(reader.size()));
+    let turn = run.overlap.enter(is_large);
+    let mut input = Input::open(run, source, reader, turn.overlaps).await?;
     let mut rejects = RejectHandler::new(&run.job.rejects, source, quarantine, run.store.clone());
-    let mut output = Output::new(run, target);
-    let mut result = stream_records(&mut input, &mut rejects, &mut output, report).await;
-    report.bytes.read = input.expander.compressed_bytes();
-    report.bytes.expanded = input.expander.expanded_bytes();
+    let mut lines = Lines::new(Output::new(run, target)?, turn.overlaps);
+    let mut result = stream_records(&mut input, &mut rejects, &mut lines, report).await;
+    report.bytes.read = input.chunks.compressed_bytes();
+    report.bytes.expanded = input.chunks.expanded_bytes();
+    // What was read ahead is not needed any more.
+    drop(input);
+    let (output, written) = lines.end().await;
+    // The lines lie before the record at which reading ended.
+    result = written.and(result);
     // The quarantine object appears also when the object fails: it shows why. It comes before the output, so that an
     // output never stands there without its rejects.
     match rejects.finish().await {
@@ -82,151 +97,38 @@ pub(crate) async fn process(
 async fn stream_records(
     input: &mut Input,
     rejects: &mut RejectHandler,
-    output: &mut Output,
+    lines: &mut Lines,
     report: &mut Report,
 ) -> Result<(), ItemError> {
-    let mut lines = Vec::new();
-    let mut chunk = std::mem::take(&mut input.first);
-    let mut length = chunk.len();
-    chunk.resize(CHUNK_BYTES.max(length), 0);
+    let Input { stream, first, chunks } = input;
+    let mut ready = Vec::new();
+    let mut chunk: &[u8] = first;
     loop {
-        let is_end = length == 0;
-        input.stream.fill(&chunk[..length]);
+        let is_end = chunk.is_empty();
+        stream.fill(chunk);
         loop {
-            let progress = input.stream.process(is_end, &mut lines, LINES_TARGET, &mut |reject| {
+            let progress = stream.process(is_end, &mut ready, LINES_TARGET, &mut |reject| {
                 let flow = rejects.take(&reject);
                 if rejects.pending_bytes() >= LINES_TARGET { record_stream::Flow::Stop } else { flow }
             });
             rejects.flush().await?;
             let progress = progress?;
-            output.write(&lines).await?;
-            lines.clear();
+            lines.write(&mut ready).await?;
             match progress {
                 Progress::OutputFull | Progress::Stopped => {}
                 Progress::NeedInput => break,
                 Progress::Finished => {
-                    let counts = input.stream.counts();
+                    let counts = stream.counts();
                     rejects.judge(counts)?;
                     report.records = records(counts);
                     return Ok(());
                 }
             }
         }
-        length = input.expander.read_chunk(&mut chunk).await?;
+        chunk = chunks.next().await?;
     }
 }
 
 fn records(counts: RecordCounts) -> Records {
     Records { read: counts.read, written: counts.written, filtered: counts.filtered, rejected: counts.rejected }
-}
-
-/// The expanded bytes of an object and the stream that reads them.
-struct Input {
-    expander: Expander,
-    stream: RecordStream,
-    /// The first bytes, which were looked at to tell the format.
-    first: Vec<u8>,
-}
-
-impl Input {
-    async fn open(run: &Run, source: &ObjectAddress, reader: ResumingReader) -> Result<Self, ItemError> {
-        let job = &run.job;
-        let content_type = reader.content_type().map(str::to_owned);
-        let content_encoding = reader.content_encoding().map(str::to_owned);
-        let (first, body) = peek(reader.into_body(), PEEK_BYTES).await?;
-        let compression = match job.source.compression {
-            job::Compression::Auto => detect_compression(source.key.as_str(), content_encoding.as_deref(), &first)
-                .map_err(|unsupported| {
-                    ItemError::new(ErrorClass::Configuration, "unsupported_compression", unsupported.to_string())
-                })?,
-            job::Compression::None => Compression::None,
-            job::Compression::Gzip => Compression::Gzip,
-            job::Compression::Zstd => Compression::Zstd,
-            job::Compression::Bzip2 => return Err(unsupported("bzip2")),
-            job::Compression::Xz => return Err(unsupported("xz")),
-        };
-        let limits = ExpansionLimits {
-            expanded_bytes: job.limits.expanded_bytes.bytes(),
-            expansion_ratio: job.limits.expansion_ratio,
-            ..ExpansionLimits::default()
-        };
-        let mut expander = Expander::new(body, compression, limits, source.clone());
-        let mut first = vec![0; PEEK_BYTES];
-        let mut length = 0;
-        while length < PEEK_BYTES {
-            match expander.read_chunk(&mut first[length..]).await? {
-                0 => break,
-                more => length += more,
-            }
-        }
-        first.truncate(length);
-        let options = run.plan.for_object(job, source.key.as_str(), content_type.as_deref(), &first);
-        let options = options.ok_or_else(|| {
-            let message = "the format cannot be told from the extension, the content type or the first bytes; \
-                           say it in source.format";
-            ItemError::new(ErrorClass::Configuration, "unknown_format", message)
-        })?;
-        Ok(Self { expander, stream: RecordStream::new(&options), first })
-    }
-}
-
-fn unsupported(name: &str) -> ItemError {
-    let message = format!("objects compressed by {name} cannot be read");
-    ItemError::new(ErrorClass::Configuration, "unsupported_compression", message)
-}
-
-/// The compressed output of an object.
-struct Output {
-    compressor: Compressor,
-    writer: ObjectWriter,
-    target: ObjectAddress,
-}
-
-impl Output {
-    fn new(run: &Run, target: ObjectAddress) -> Self {
-        let compression = match run.job.output.compression {
-            OutputCompression::None => Compression::None,
-            OutputCompression::Gzip => Compression::Gzip,
-            OutputCompression::Zstd => Compression::Zstd,
-        };
-        let request =
-            WriteRequest { content_type: Some("application/x-ndjson".to_owned()), ..WriteRequest::new(target.clone()) };
-        Self {
-            compressor: Compressor::new(compression, target.clone()),
-            writer: ObjectWriter::new(run.store.clone(), request, WriterOptions::default()),
-            target,
-        }
-    }
-
-    async fn write(&mut self, lines: &[u8]) -> Result<(), ItemError> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        self.compressor.write(lines).await?;
-        let compressed = self.compressor.output();
-        self.writer.write(compressed).await?;
-        compressed.clear();
-        Ok(())
-    }
-
-    async fn finish(mut self) -> Result<WrittenObject, ItemError> {
-        let compressed = self.compressor.finish().await?;
-        self.writer.write(&compressed).await?;
-        let written = self.writer.finish().await?;
-        Ok(WrittenObject {
-            bucket: self.target.bucket.as_str().to_owned(),
-            key: self.target.key.as_str().to_owned(),
-            bytes: written.bytes,
-            records: 0,
-            etag: Some(written.etag.as_str().to_owned()),
-        })
-    }
-
-    /// Gives the output up and hands the error back that is to blame.
-    async fn abort(self, error: ItemError) -> ItemError {
-        if let Err(left_over) = self.writer.abort().await {
-            tracing::warn!(error = %left_over, "an unfinished upload could not be removed");
-        }
-        error
-    }
 }

@@ -9,6 +9,7 @@ use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines}
 use crate::names;
 use crate::object::{Addresses, Report, Run, process};
 use crate::outcome::Outcome;
+use crate::overlap::Overlap;
 use crate::places::{check_read, check_write};
 use crate::stream_options::StreamPlan;
 use futures::FutureExt;
@@ -36,13 +37,20 @@ pub struct Worker {
     readable: Places,
     writable: Places,
     budget: Budget,
+    overlap: Overlap,
 }
 
 impl Worker {
     /// A worker that may read and write only in the places given.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, readable: Places, writable: Places, budget: Budget) -> Self {
-        Self { store, readable, writable, budget }
+        Self { store, readable, writable, budget, overlap: Overlap::of_process() }
+    }
+
+    /// The same worker with another rule about which objects are read, processed and written at the same time.
+    #[must_use]
+    pub fn with_overlap(self, overlap: Overlap) -> Self {
+        Self { overlap, ..self }
     }
 
     /// Processes a batch and answers its outcome. Items that fail are in the ledger and do not fail the batch, unless
@@ -62,7 +70,14 @@ impl Worker {
         allowed.map_err(|error| BatchError::from_store("the ledger cannot be written", &error))?;
 
         let plan = StreamPlan::new(&job);
-        let run = Arc::new(Run { id: event.run_id.clone(), job, plan, store: self.store.clone() });
+        let run = Arc::new(Run {
+            id: event.run_id.clone(),
+            job,
+            plan,
+            store: self.store.clone(),
+            budget: self.budget,
+            overlap: self.overlap.clone(),
+        });
         let lines = self.process_items(&run, &event, deadline).await?;
 
         let text = to_json_lines(&lines).map_err(|error| BatchError::Internal(error.to_string()))?;

@@ -3,7 +3,7 @@
 
 use batch::{BatchError, Budget, Deadline, LedgerLine, MAX_OUTCOME_BYTES, Outcome, Status, Worker};
 use object_store::fakes::{BodyFault, FaultyStore, MemoryStore, WriteStep};
-use object_store::{Compression, Compressor, ErrorClass, ObjectAddress, ObjectStore, Places};
+use object_store::{Compressor, ErrorClass, ObjectAddress, ObjectStore, OutputCompression, Places};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,31 +94,45 @@ impl Bench {
     }
 }
 
-async fn compress(compression: Compression, text: &[u8]) -> Vec<u8> {
-    let mut compressor = Compressor::new(compression, address("raw", "in/x"));
-    compressor.write(text).await.unwrap();
-    compressor.finish().await.unwrap()
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut compressor = Compressor::new(OutputCompression::Gzip, address("raw", "in/x")).unwrap();
+    compressor.write(text).unwrap();
+    compressor.finish().unwrap()
 }
+
+/// `a,b` and `9,1` as lines, by bzip2 1.0.8.
+const BZIP2: &[u8] =
+    b"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x34\x86\x87\xa6\x00\x00\x03\x59\x00\x00\x10\x00\x04\x20\
+    \x20\x30\x00\x20\x00\x22\x18\x68\x30\x02\x50\x39\x61\x77\x24\x53\x85\x09\x03\x48\x68\x7a\x60";
+
+/// `a,b` and `10,1` as lines, by xz 5.4.1.
+const XZ: &[u8] = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x16\x00\x00\x00\x74\x2f\xe5\xa3\
+    \x01\x00\x08\x61\x2c\x62\x0a\x31\x30\x2c\x31\x0a\x00\x00\x00\x00\xc5\x4e\x63\x96\x7a\x1e\xd8\x4f\
+    \x00\x01\x21\x09\x6c\x18\xc5\xd5\x1f\xb6\xf3\x7d\x01\x00\x00\x00\x00\x04\x59\x5a";
 
 #[tokio::test]
 async fn every_format_becomes_lines_and_every_item_a_ledger_line() {
-    let gzip = compress(Compression::Gzip, b"a,b\n5,6\n").await;
+    let gzip = gzip(b"a,b\n5,6\n");
     let bench = Bench::new()
         .with("in/1.csv", "a,b\n1,2\n")
         .with("in/2.json", "[{\"a\":\"3\"},\n{\"a\":\"4\"}]")
         .with("in/3.csv.gz", gzip)
         .with("in/4.ndjson", "{\"a\":\"7\"}\n")
-        .with("in/deep/5", "{\"a\":\"8\"}");
+        .with("in/deep/5", "{\"a\":\"8\"}")
+        .with("in/6.csv.bz2", BZIP2)
+        .with("in/7.csv", XZ);
     let (outcome, lines) = bench.run(job(json!({"record": {"select": ["a"]}}))).await;
-    assert_eq!(outcome.items.succeeded, 5);
-    assert_eq!(outcome.records.written, 6);
-    assert_eq!(outcome.records.read, 6);
+    assert_eq!(outcome.items.succeeded, 7);
+    assert_eq!(outcome.records.written, 8);
+    assert_eq!(outcome.records.read, 8);
     let check = |key: &str, expected: &str| assert_eq!(bench.text("clean", key).as_deref(), Some(expected), "{key}");
     check("out/1.csv.ndjson", "{\"a\":\"1\"}\n");
     check("out/2.json.ndjson", "{\"a\":\"3\"}\n{\"a\":\"4\"}\n");
     check("out/3.csv.gz.ndjson", "{\"a\":\"5\"}\n");
     check("out/4.ndjson.ndjson", "{\"a\":\"7\"}\n");
     check("out/deep/5.ndjson", "{\"a\":\"8\"}\n");
+    check("out/6.csv.bz2.ndjson", "{\"a\":\"9\"}\n");
+    check("out/7.csv.ndjson", "{\"a\":\"10\"}\n");
     assert!(outcome.ledger.key.starts_with("out/_mapmill/r1/ledger/"), "{}", outcome.ledger.key);
     assert_eq!(lines[0].outputs[0].key, "out/1.csv.ndjson");
     assert_eq!(lines[0].outputs[0].bytes, 10);
@@ -148,8 +162,12 @@ async fn check_bad(job_parts: Value, key: &str, body: &[u8], status: Status, cod
 async fn bad_objects_fail_alone_with_the_place_and_the_limit() {
     let failed = Status::Failed;
     let none = || json!({});
-    let truncated = compress(Compression::Gzip, "x,y\n1,2\n".repeat(5000).as_bytes()).await;
+    let truncated = gzip("x,y\n1,2\n".repeat(5000).as_bytes());
     check_bad(none(), "in/t.csv.gz", &truncated[..truncated.len() / 2], failed, "truncated_gzip", "in/t.csv.gz").await;
+    check_bad(none(), "in/t.csv.bz2", &BZIP2[..20], failed, "truncated_bzip2", "at compressed byte 20").await;
+    check_bad(none(), "in/t.csv.xz", &XZ[..40], failed, "truncated_xz", "at compressed byte 40").await;
+    check_bad(none(), "in/no.csv.xz", b"a,b\n1,2\n3,4\n", failed, "corrupt_xz", "expected xz data").await;
+    check_bad(none(), "in/a.csv.zip", b"PK\x03\x04", failed, "unsupported_compression", "found zip").await;
     check_bad(none(), "in/q.csv", b"a\n1\n\"x\n", failed, "csv_unclosed_quote", "record 2 (line 3, byte 4)").await;
     check_bad(none(), "in/d.csv", b"a,a\n", failed, "csv_duplicate_header", "columns 1 and 2").await;
     check_bad(none(), "in/u.json", b"[{\"a\":1},", failed, "unexpected_end", "").await;
@@ -163,7 +181,7 @@ async fn bad_objects_fail_alone_with_the_place_and_the_limit() {
         "source.json.pointer",
     )
     .await;
-    let bomb = compress(Compression::Gzip, &vec![b' '; 40 << 20]).await;
+    let bomb = gzip(&vec![b' '; 40 << 20]);
     check_bad(none(), "in/b.json.gz", &bomb, failed, "expansion_ratio_exceeded", "expansion_ratio").await;
     check_bad(
         json!({"limits": {"expanded_bytes": "1MiB"}}),

@@ -154,6 +154,16 @@ pub mod code {
     pub const CORRUPT_ZSTD: &str = "corrupt_zstd";
     /// The Zstandard data needs a larger window than allowed.
     pub const ZSTD_WINDOW_EXCEEDED: &str = "zstd_window_exceeded";
+    /// The bzip2 data ends in the middle.
+    pub const TRUNCATED_BZIP2: &str = "truncated_bzip2";
+    /// The bzip2 data is not valid.
+    pub const CORRUPT_BZIP2: &str = "corrupt_bzip2";
+    /// The xz data ends in the middle.
+    pub const TRUNCATED_XZ: &str = "truncated_xz";
+    /// The xz data is not valid.
+    pub const CORRUPT_XZ: &str = "corrupt_xz";
+    /// The xz data needs a larger dictionary than allowed.
+    pub const XZ_MEMORY_EXCEEDED: &str = "xz_memory_exceeded";
     /// The object is larger after decompression than allowed.
     pub const EXPANDED_BYTES_EXCEEDED: &str = "expanded_bytes_exceeded";
     /// The object grows by a larger factor than allowed.

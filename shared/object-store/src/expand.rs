@@ -2,28 +2,30 @@
 //!
 //! A compressed object of kilobytes can become terabytes, so nothing in Mapmill decompresses without limits. An
 //! [`Expander`] hands out expanded bytes chunk by chunk and stops with a typed error when the object has become larger
-//! than allowed, has grown by a larger factor than allowed, or needs a larger Zstandard window than allowed. The same
-//! limits hold for objects that are not compressed.
+//! than allowed, has grown by a larger factor than allowed, or needs more memory than allowed to be read. The same limits
+//! hold for objects that are not compressed.
 //!
-//! Gzip members and Zstandard frames that follow one another are one object. Bytes after them that are neither are an
-//! error, as is an end in the middle.
+//! Gzip members, Zstandard frames, bzip2 streams and xz streams that follow one another are one object. Bytes after them
+//! that are neither are an error, as is an end in the middle.
+//!
+//! The work is done by a [decoder](decoder::Decoder) that knows nothing of waiting. What it made of the bytes before a
+//! fault is handed out first, the error comes after them. What is decided at a limit does not depend on how the body
+//! comes in chunks: the size is cut at the byte, the ratio is looked at whenever the same number of bytes has come out.
 
-mod counting;
+mod bzip2;
+mod decoder;
 mod detect;
+mod gzip;
+mod xz;
+mod zstd;
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use bytes::{Buf, Bytes};
+use futures::TryStreamExt;
 
 use crate::body::Body;
 use crate::error::{ErrorClass, ObjectError, code};
 use crate::names::ObjectAddress;
-use counting::CountingReader;
+use decoder::{Decoder, Fault, decoder};
 
 pub use detect::{UnsupportedCompression, detect_compression};
 
@@ -36,6 +38,10 @@ pub enum Compression {
     Gzip,
     /// Zstandard (RFC 8878).
     Zstd,
+    /// Bzip2.
+    Bzip2,
+    /// Xz; not its predecessor LZMA.
+    Xz,
 }
 
 impl Compression {
@@ -46,11 +52,13 @@ impl Compression {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
         }
     }
 }
 
-/// How large an object may become.
+/// How large an object may become, and what reading it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpansionLimits {
     /// Most expanded bytes (job limit `expanded_bytes`).
@@ -61,26 +69,41 @@ pub struct ExpansionLimits {
     /// Largest Zstandard window, as a power of two. A decoder allocates the whole window, so this is also a limit on
     /// memory. Files made by `zstd` up to level 19 need 23 (8 MiB); `--long` and `--ultra` need up to 27 (128 MiB).
     pub zstd_window_log: u32,
+    /// Largest xz dictionary, in bytes. It is nearly all of the memory that a decoder takes. Files made by `xz` need 8 MiB
+    /// by default and 64 MiB with `-9`.
+    pub xz_memory_bytes: u64,
 }
 
 impl ExpansionLimits {
     /// Expanded bytes before the ratio is looked at (1 MiB).
     pub const RATIO_FREE_BYTES: u64 = 1 << 20;
+
+    /// The ratio is looked at whenever so many bytes more have come out (128 KiB).
+    const RATIO_STEP_BYTES: u64 = 128 << 10;
 }
 
 impl Default for ExpansionLimits {
     fn default() -> Self {
-        Self { expanded_bytes: 50 << 30, expansion_ratio: 200, zstd_window_log: 23 }
+        Self { expanded_bytes: 50 << 30, expansion_ratio: 200, zstd_window_log: 23, xz_memory_bytes: 64 << 20 }
     }
 }
 
 /// Reads the expanded bytes of a body.
 pub struct Expander {
-    reader: Pin<Box<dyn AsyncRead + Send>>,
+    body: Body,
+    /// What came of the body and was not read by the decoder yet.
+    chunk: Bytes,
+    /// Bytes that came of the body.
+    received: u64,
+    body_ended: bool,
+    decoder: Box<dyn Decoder>,
+    /// The last output was filled: the decoder may have more without any input.
+    has_more: bool,
+    /// What ends the object once the bytes before it are handed out.
+    failure: Option<ObjectError>,
     compression: Compression,
     limits: ExpansionLimits,
     address: ObjectAddress,
-    compressed: Arc<AtomicU64>,
     expanded: u64,
 }
 
@@ -88,14 +111,17 @@ impl Expander {
     /// Reads `body`, the bytes of the object at `address`, compressed as said.
     #[must_use]
     pub fn new(body: Body, compression: Compression, limits: ExpansionLimits, address: ObjectAddress) -> Self {
-        let compressed = Arc::new(AtomicU64::new(0));
-        let source = CountingReader::new(body, compressed.clone());
         Self {
-            reader: decoder(source, compression, limits.zstd_window_log),
+            body,
+            chunk: Bytes::new(),
+            received: 0,
+            body_ended: false,
+            decoder: decoder(compression, &limits),
+            has_more: false,
+            failure: None,
             compression,
             limits,
             address,
-            compressed,
             expanded: 0,
         }
     }
@@ -103,7 +129,7 @@ impl Expander {
     /// Bytes of the object that were used so far.
     #[must_use]
     pub fn compressed_bytes(&self) -> u64 {
-        self.compressed.load(Ordering::Relaxed)
+        self.received - self.chunk.len() as u64
     }
 
     /// Bytes given out so far.
@@ -112,95 +138,140 @@ impl Expander {
         self.expanded
     }
 
-    /// Fills a part of the buffer with the next bytes and returns how many; 0 means the end of the object.
+    /// Fills a part of the buffer with the next bytes and returns how many; 0 means the end of the object, or that the
+    /// buffer has no room. After an error there are no more bytes to be had. Nothing is lost when the call is dropped
+    /// before it is done.
     ///
-    /// Errors of the body come through as they are. What is not valid is `BadData`, what exceeds a limit is `TooLarge`.
+    /// # Errors
+    /// Those of the body come through as they are. What is not valid is `BadData`, what exceeds a limit is `TooLarge`.
     pub async fn read_chunk(&mut self, buffer: &mut [u8]) -> Result<usize, ObjectError> {
-        let count = match self.reader.read(buffer).await {
-            Ok(count) => count,
-            Err(error) => return Err(self.failure(error)),
-        };
+        while !buffer.is_empty() {
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            if self.chunk.is_empty() && !self.has_more && !self.body_ended {
+                match self.body.try_next().await? {
+                    Some(chunk) => {
+                        self.received += chunk.len() as u64;
+                        self.chunk = chunk;
+                        // A decoder is not asked to read nothing.
+                        continue;
+                    }
+                    None => self.body_ended = true,
+                }
+            }
+            let count = self.decode(buffer);
+            if count > 0 {
+                return Ok(count);
+            }
+            let is_done = self.body_ended && self.chunk.is_empty() && !self.has_more && self.failure.is_none();
+            if is_done {
+                return if self.decoder.may_end() { Ok(0) } else { Err(self.truncation()) };
+            }
+        }
+        Ok(0)
+    }
+
+    /// Lets the decoder go one step; the number of bytes to hand out. A failure that comes after them is noted.
+    fn decode(&mut self, buffer: &mut [u8]) -> usize {
+        let to_next_look = ExpansionLimits::RATIO_STEP_BYTES - self.expanded % ExpansionLimits::RATIO_STEP_BYTES;
+        let room = buffer.len().min(to_next_look as usize);
+        let step = self.decoder.decode(&self.chunk, &mut buffer[..room]);
+        let is_stuck = step.consumed == 0 && step.produced == 0 && step.fault.is_none() && !self.chunk.is_empty();
+        self.chunk.advance(step.consumed);
+        self.has_more = step.produced == room;
+        let allowed = self.limits.expanded_bytes.saturating_sub(self.expanded);
+        let count = step.produced.min(usize::try_from(allowed).unwrap_or(usize::MAX));
         self.expanded += count as u64;
-        self.check_limits()?;
-        Ok(count)
-    }
-
-    fn check_limits(&self) -> Result<(), ObjectError> {
-        let (compressed, expanded) = (self.compressed_bytes(), self.expanded);
-        let ExpansionLimits { expanded_bytes, expansion_ratio, .. } = self.limits;
-        if expanded > expanded_bytes {
-            let message = format!(
-                "expected at most {expanded_bytes} bytes after decompression (limit expanded_bytes); exceeded after \
-                 {compressed} compressed bytes"
-            );
-            return Err(self.error(ErrorClass::TooLarge, code::EXPANDED_BYTES_EXCEEDED, message));
-        }
-        let ratio_counts = self.compression != Compression::None && expanded > ExpansionLimits::RATIO_FREE_BYTES;
-        if ratio_counts && expanded > compressed.saturating_mul(expansion_ratio) {
-            let message = format!(
-                "expected at most {expansion_ratio} expanded bytes for each compressed byte (limit expansion_ratio); found \
-                 {expanded} from {compressed}"
-            );
-            return Err(self.error(ErrorClass::TooLarge, code::EXPANSION_RATIO_EXCEEDED, message));
-        }
-        Ok(())
-    }
-
-    /// Turns a decoder's error into ours. An error of the body travels inside it and comes out unchanged.
-    fn failure(&self, error: io::Error) -> ObjectError {
-        let error = match error.downcast::<ObjectError>() {
-            Ok(error) => return error,
-            Err(error) => error,
+        self.failure = if count < step.produced {
+            Some(self.too_many_bytes())
+        } else if self.grows_too_much() {
+            Some(self.too_high_ratio())
+        } else if is_stuck {
+            // No decoder does this; were one to, the object would be read for ever.
+            Some(self.corruption().with_source("the decoder comes no further"))
+        } else {
+            step.fault.map(|fault| self.failure_of(fault))
         };
-        let position = self.compressed_bytes();
-        let name = self.compression.as_str();
-        let truncated = error.kind() == io::ErrorKind::UnexpectedEof;
-        let (class, code, message) = match (self.compression, truncated) {
-            (Compression::Zstd, _) if error.to_string().contains("too much memory") => {
-                let megabytes = (1_u64 << self.limits.zstd_window_log.min(40)) >> 20;
+        count
+    }
+
+    fn grows_too_much(&self) -> bool {
+        self.compression != Compression::None
+            && self.expanded > ExpansionLimits::RATIO_FREE_BYTES
+            && self.expanded.is_multiple_of(ExpansionLimits::RATIO_STEP_BYTES)
+            && self.expanded > self.compressed_bytes().saturating_mul(self.limits.expansion_ratio)
+    }
+
+    fn too_many_bytes(&self) -> ObjectError {
+        let message = format!(
+            "expected at most {} bytes after decompression (limit expanded_bytes); exceeded after {} compressed bytes",
+            self.limits.expanded_bytes,
+            self.compressed_bytes()
+        );
+        self.error(ErrorClass::TooLarge, code::EXPANDED_BYTES_EXCEEDED, message)
+    }
+
+    fn too_high_ratio(&self) -> ObjectError {
+        let message = format!(
+            "expected at most {} expanded bytes for each compressed byte (limit expansion_ratio); found {} from {}",
+            self.limits.expansion_ratio,
+            self.expanded,
+            self.compressed_bytes()
+        );
+        self.error(ErrorClass::TooLarge, code::EXPANSION_RATIO_EXCEEDED, message)
+    }
+
+    fn failure_of(&self, fault: Fault) -> ObjectError {
+        match fault {
+            Fault::Corrupt(source) => self.corruption().with_source(source),
+            Fault::ZstdWindow(source) => {
+                let most = (1_u64 << self.limits.zstd_window_log.min(40)) >> 20;
+                let message =
+                    format!("expected a zstd window of at most {most} MiB (limit zstd_window); found a larger one");
+                self.error(ErrorClass::TooLarge, code::ZSTD_WINDOW_EXCEEDED, message).with_source(source)
+            }
+            Fault::XzDictionary(bytes) => {
+                let (most, found) = (self.limits.xz_memory_bytes >> 20, bytes.div_ceil(1 << 20));
                 let message = format!(
-                    "expected a zstd window of at most {megabytes} MiB (limit zstd_window); found a larger one"
+                    "expected an xz dictionary of at most {most} MiB (limit xz_memory); found one of {found} MiB"
                 );
-                (ErrorClass::TooLarge, code::ZSTD_WINDOW_EXCEEDED, message)
+                self.error(ErrorClass::TooLarge, code::XZ_MEMORY_EXCEEDED, message)
             }
-            (Compression::Gzip, true) => (ErrorClass::BadData, code::TRUNCATED_GZIP, truncation(name, position)),
-            (Compression::Zstd, true) => (ErrorClass::BadData, code::TRUNCATED_ZSTD, truncation(name, position)),
-            (Compression::Gzip, false) => (ErrorClass::BadData, code::CORRUPT_GZIP, corruption(name, position)),
-            (Compression::Zstd, false) => (ErrorClass::BadData, code::CORRUPT_ZSTD, corruption(name, position)),
-            (Compression::None, _) => {
-                (ErrorClass::Transient, code::BODY_BROKEN, format!("the body broke at byte {position}"))
-            }
+        }
+    }
+
+    fn truncation(&self) -> ObjectError {
+        let code = match self.compression {
+            Compression::Gzip => code::TRUNCATED_GZIP,
+            Compression::Zstd => code::TRUNCATED_ZSTD,
+            Compression::Bzip2 => code::TRUNCATED_BZIP2,
+            Compression::Xz => code::TRUNCATED_XZ,
+            // Bytes that are not compressed may end anywhere.
+            Compression::None => code::BODY_ENDED_EARLY,
         };
-        self.error(class, code, message).with_source(error)
+        let (name, position) = (self.compression.as_str(), self.received);
+        let message =
+            format!("expected more {name} data; the object ends in the middle, at compressed byte {position}");
+        self.error(ErrorClass::BadData, code, message)
+    }
+
+    fn corruption(&self) -> ObjectError {
+        let code = match self.compression {
+            Compression::Gzip => code::CORRUPT_GZIP,
+            Compression::Zstd => code::CORRUPT_ZSTD,
+            Compression::Bzip2 => code::CORRUPT_BZIP2,
+            Compression::Xz => code::CORRUPT_XZ,
+            // Bytes that are not compressed are never wrong.
+            Compression::None => code::BODY_BROKEN,
+        };
+        let (name, position) = (self.compression.as_str(), self.compressed_bytes());
+        let message = format!("expected {name} data; found bytes that are not, near compressed byte {position}");
+        self.error(ErrorClass::BadData, code, message)
     }
 
     fn error(&self, class: ErrorClass, code: &'static str, message: String) -> ObjectError {
         ObjectError::new(class, code, "expand", &self.address, message)
-    }
-}
-
-fn truncation(name: &str, position: u64) -> String {
-    format!("expected more {name} data; the object ends in the middle, at compressed byte {position}")
-}
-
-fn corruption(name: &str, position: u64) -> String {
-    format!("expected {name} data; found bytes that are not, near compressed byte {position}")
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one place where decoders get their limits")]
-fn decoder(source: CountingReader, compression: Compression, zstd_window_log: u32) -> Pin<Box<dyn AsyncRead + Send>> {
-    match compression {
-        Compression::None => Box::pin(source),
-        Compression::Gzip => {
-            let mut decoder = GzipDecoder::new(source);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-        Compression::Zstd => {
-            let mut decoder = ZstdDecoder::with_params(source, &[DParameter::window_log_max(zstd_window_log)]);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
     }
 }
 

@@ -34,7 +34,7 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use body::{Body, peek};
-pub use compress::Compressor;
+pub use compress::{Compressor, OutputCompression};
 pub use error::{ErrorClass, ObjectError, code};
 pub use expand::{Compression, Expander, ExpansionLimits, UnsupportedCompression, detect_compression};
 pub use names::{BucketName, ETag, NameError, ObjectAddress, ObjectKey};

@@ -1,8 +1,10 @@
 //! Tests of what is built on the port, against the fakes.
 
+mod codecs;
 mod compress;
 mod conformance;
 mod expand;
+mod expand_properties;
 mod resume;
 mod writer;
 

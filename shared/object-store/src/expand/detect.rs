@@ -4,9 +4,9 @@ use super::Compression;
 
 /// A compression that Mapmill knows but does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected an object without compression, or gzip or zstd; found {name}")]
+#[error("expected an object without compression, or gzip, zstd, bzip2 or xz; found {name}")]
 pub struct UnsupportedCompression {
-    /// The name of the compression, for instance `bzip2`.
+    /// The name of the compression, for instance `zip`.
     pub name: &'static str,
 }
 
@@ -39,8 +39,13 @@ fn by_first_bytes(bytes: &[u8]) -> Option<Result<Compression, UnsupportedCompres
         [0x1f, 0x8b, ..] => Some(Ok(Compression::Gzip)),
         // A frame, or a skippable frame that may come before it.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Ok(Compression::Zstd)),
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => unsupported("bzip2"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => unsupported("xz"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..] => Some(Ok(Compression::Bzip2)),
+        // A stream of nothing has no block, only an end.
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => Some(Ok(Compression::Bzip2)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Some(Ok(Compression::Xz)),
+        [b'P', b'K', 0x03, 0x04, ..] => unsupported("zip"),
+        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => unsupported("7z"),
+        [0x04, 0x22, 0x4d, 0x18, ..] => unsupported("lz4"),
         _ => None,
     }
 }
@@ -50,10 +55,15 @@ fn by_name(name: &str) -> Option<Result<Compression, UnsupportedCompression>> {
     match name {
         "gz" | "gzip" | "x-gzip" | "tgz" => Some(Ok(Compression::Gzip)),
         "zst" | "zstd" => Some(Ok(Compression::Zstd)),
-        "bz2" | "bzip2" => unsupported("bzip2"),
-        "xz" => unsupported("xz"),
+        "bz2" | "bzip2" | "x-bzip2" => Some(Ok(Compression::Bzip2)),
+        "xz" | "x-xz" => Some(Ok(Compression::Xz)),
+        "7z" => unsupported("7z"),
         "br" => unsupported("brotli"),
         "deflate" => unsupported("deflate"),
+        "lz4" => unsupported("lz4"),
+        "lzma" => unsupported("lzma"),
+        "snappy" | "sz" => unsupported("snappy"),
+        "zip" => unsupported("zip"),
         _ => None,
     }
 }
@@ -73,7 +83,7 @@ mod tests {
 
     #[test]
     fn first_bytes_decide_then_the_encoding_then_the_name() {
-        use Compression::{Gzip, None as Plain, Zstd};
+        use Compression::{Bzip2, Gzip, None as Plain, Xz, Zstd};
         check("a.csv", None, b"id,name\n", Ok(Plain));
         check("a.csv", None, b"\x1f\x8b\x08", Ok(Gzip));
         check("a.csv.gz", None, b"\x28\xb5\x2f\xfd", Ok(Zstd));
@@ -86,10 +96,23 @@ mod tests {
         check("a.csv", Some("aws-chunked"), b"x", Ok(Plain));
         check("a.csv", Some("identity"), b"x", Ok(Plain));
         check("gz", None, b"x", Ok(Plain));
-        check("a.bz2", None, b"x", Err("bzip2"));
-        check("a", None, b"BZh91AY&SYxx", Err("bzip2"));
+        check("a.csv.bz2", None, b"x", Ok(Bzip2));
+        check("a", None, b"BZh91AY&SYxx", Ok(Bzip2));
+        check("a", None, b"BZh9\x17\x72\x45\x38\x50\x90\0\0\0\0", Ok(Bzip2));
         check("a", None, b"BZh9 is text", Ok(Plain));
-        check("a", None, b"\xfd7zXZ\x00\x00", Err("xz"));
+        check("a", Some("x-bzip2"), b"x", Ok(Bzip2));
+        check("a.XZ", None, b"x", Ok(Xz));
+        check("a.csv", None, b"\xfd7zXZ\x00\x00", Ok(Xz));
+        check("a", Some("xz"), b"x", Ok(Xz));
+        check("a.csv", None, b"PK\x03\x04\x14\x00", Err("zip"));
+        check("a.json.zip", None, b"x", Err("zip"));
+        check("a.lz4", None, b"x", Err("lz4"));
+        check("a", None, b"\x04\x22\x4d\x18\x64", Err("lz4"));
+        check("a", None, b"7z\xbc\xaf\x27\x1c", Err("7z"));
+        check("a.7z", None, b"x", Err("7z"));
+        check("a.csv.sz", None, b"x", Err("snappy"));
+        check("a.csv.lzma", None, b"x", Err("lzma"));
+        check("a.br", None, b"x", Err("brotli"));
         check("a", Some("br"), b"x", Err("brotli"));
     }
 }

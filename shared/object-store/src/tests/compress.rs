@@ -1,27 +1,26 @@
 use std::io::Read;
 
 use super::{address, noise, text};
-use crate::compress::Compressor;
-use crate::expand::Compression;
+use crate::compress::{Compressor, OutputCompression};
 
-async fn compress(bytes: &[u8], compression: Compression, chunk: usize) -> Vec<u8> {
-    let mut compressor = Compressor::new(compression, address());
+fn compress(bytes: &[u8], compression: OutputCompression, chunk: usize) -> Vec<u8> {
+    let mut compressor = Compressor::new(compression, address()).unwrap();
     let mut compressed = Vec::new();
     for chunk in bytes.chunks(chunk) {
-        compressor.write(chunk).await.unwrap();
+        compressor.write(chunk).unwrap();
         compressed.append(compressor.output());
     }
-    compressed.extend(compressor.finish().await.unwrap());
+    compressed.extend(compressor.finish().unwrap());
     compressed
 }
 
 /// By other libraries than the one under test.
-fn expand(compressed: &[u8], compression: Compression, length: usize) -> Vec<u8> {
+fn expand(compressed: &[u8], compression: OutputCompression, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length + 1];
     let mut reader: Box<dyn Read> = match compression {
-        Compression::None => Box::new(compressed),
-        Compression::Gzip => Box::new(flate2::read::GzDecoder::new(compressed)),
-        Compression::Zstd => Box::new(zstd::Decoder::new(compressed).unwrap()),
+        OutputCompression::None => Box::new(compressed),
+        OutputCompression::Gzip => Box::new(flate2::read::GzDecoder::new(compressed)),
+        OutputCompression::Zstd => Box::new(zstd::Decoder::new(compressed).unwrap()),
     };
     let mut filled = 0;
     loop {
@@ -34,22 +33,22 @@ fn expand(compressed: &[u8], compression: Compression, length: usize) -> Vec<u8>
     bytes
 }
 
-#[tokio::test]
-async fn what_is_compressed_can_be_read_and_is_always_the_same() {
+#[test]
+fn what_is_compressed_can_be_read_and_is_always_the_same() {
     for original in [text(500_000), noise(200_000), b"x".to_vec(), Vec::new()] {
-        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-            let compressed = compress(&original, compression, 1 << 20).await;
+        for compression in [OutputCompression::None, OutputCompression::Gzip, OutputCompression::Zstd] {
+            let compressed = compress(&original, compression, 1 << 20);
             assert!(expand(&compressed, compression, original.len()) == original, "{compression:?}");
             for chunk in [1, 100, 65_536, 70_000] {
-                assert!(compress(&original, compression, chunk).await == compressed, "{compression:?} by {chunk}");
+                assert!(compress(&original, compression, chunk) == compressed, "{compression:?} by {chunk}");
             }
         }
     }
 }
 
-#[tokio::test]
-async fn text_becomes_smaller() {
+#[test]
+fn text_becomes_smaller() {
     let original = text(500_000);
-    assert!(compress(&original, Compression::Gzip, 1000).await.len() < 200_000);
-    assert!(compress(&original, Compression::Zstd, 1000).await.len() < 200_000);
+    assert!(compress(&original, OutputCompression::Gzip, 1000).len() < 200_000);
+    assert!(compress(&original, OutputCompression::Zstd, 1000).len() < 200_000);
 }

@@ -1,0 +1,179 @@
+//! The way out: lines are compressed and written.
+//!
+//! With overlap a [`Stage`] does this. Buffers go round as on the way in: full ones to the stage, empty ones back. A line
+//! may be as long as a record, and so may a buffer: a long one is waited for before the next is filled, so that there is
+//! one of them at most. When writing fails, the records learn it with the next buffer or at the end; it is still the
+//! first error, because it concerns lines before those that were read meanwhile.
+
+use super::stage::Stage;
+use super::{LINES_TARGET, Run};
+use crate::item_error::ItemError;
+use crate::ledger::WrittenObject;
+use object_store::{
+    Compressor, ErrorClass, ObjectAddress, ObjectWriter, OutputCompression, WriteRequest, WriterOptions,
+};
+use tokio::sync::mpsc;
+
+/// Buffers of lines that go round when writing goes on behind: one being filled, one being compressed, one between.
+pub(super) const LINES_BEHIND: usize = 3;
+
+/// A buffer that grew larger than this is long: it is waited for and does not go round again. Records of some hundred
+/// kilobytes still overlap.
+const LONG_LINES: usize = 8 * LINES_TARGET;
+
+/// The compressed output of an object.
+pub(super) struct Output {
+    compressor: Compressor,
+    writer: ObjectWriter,
+    target: ObjectAddress,
+}
+
+impl Output {
+    pub(super) fn new(run: &Run, target: ObjectAddress) -> Result<Self, ItemError> {
+        let compression = match run.job.output.compression {
+            job::OutputCompression::None => OutputCompression::None,
+            job::OutputCompression::Gzip => OutputCompression::Gzip,
+            job::OutputCompression::Zstd => OutputCompression::Zstd,
+        };
+        let request =
+            WriteRequest { content_type: Some("application/x-ndjson".to_owned()), ..WriteRequest::new(target.clone()) };
+        Ok(Self {
+            compressor: Compressor::new(compression, target.clone())?,
+            writer: ObjectWriter::new(run.store.clone(), request, WriterOptions::default()),
+            target,
+        })
+    }
+
+    async fn write(&mut self, lines: &[u8]) -> Result<(), ItemError> {
+        self.compressor.write(lines)?;
+        let compressed = self.compressor.output();
+        self.writer.write(compressed).await?;
+        compressed.clear();
+        Ok(())
+    }
+
+    /// Makes the output visible.
+    pub(super) async fn finish(mut self) -> Result<WrittenObject, ItemError> {
+        let compressed = self.compressor.finish()?;
+        self.writer.write(&compressed).await?;
+        let written = self.writer.finish().await?;
+        Ok(WrittenObject {
+            bucket: self.target.bucket.as_str().to_owned(),
+            key: self.target.key.as_str().to_owned(),
+            bytes: written.bytes,
+            records: 0,
+            etag: Some(written.etag.as_str().to_owned()),
+        })
+    }
+
+    /// Gives the output up and hands the error back that is to blame.
+    pub(super) async fn abort(self, error: ItemError) -> ItemError {
+        if let Err(left_over) = self.writer.abort().await {
+            tracing::warn!(error = %left_over, "an unfinished upload could not be removed");
+        }
+        error
+    }
+}
+
+/// Where lines go.
+pub(super) enum Lines {
+    /// They are compressed and written at once.
+    Here(Box<Output>),
+    /// A stage does it.
+    Behind(Behind),
+}
+
+impl Lines {
+    /// Lines for an output. `overlaps` lets them be written behind.
+    pub(super) fn new(output: Output, overlaps: bool) -> Self {
+        if overlaps { Self::Behind(Behind::start(output)) } else { Self::Here(Box::new(output)) }
+    }
+
+    /// Takes the lines and leaves the buffer empty.
+    pub(super) async fn write(&mut self, lines: &mut Vec<u8>) -> Result<(), ItemError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Self::Here(output) => {
+                let written = output.write(lines).await;
+                lines.clear();
+                written
+            }
+            Self::Behind(behind) => behind.write(lines).await,
+        }
+    }
+
+    /// Waits until all lines are compressed and handed to the writer; gives the output back and says whether that went
+    /// well.
+    pub(super) async fn end(self) -> (Output, Result<(), ItemError>) {
+        match self {
+            Self::Here(output) => (*output, Ok(())),
+            Self::Behind(Behind { full, stage, .. }) => {
+                drop(full);
+                stage.join().await
+            }
+        }
+    }
+}
+
+/// A writer that is behind, and the buffers between.
+pub(super) struct Behind {
+    full: mpsc::Sender<Vec<u8>>,
+    empty: mpsc::Receiver<Vec<u8>>,
+    /// Empty buffers at hand.
+    spare: Vec<Vec<u8>>,
+    /// How many buffers the stage has.
+    away: usize,
+    stage: Stage<(Output, Result<(), ItemError>)>,
+}
+
+impl Behind {
+    fn start(mut output: Output) -> Self {
+        let (full, mut to_write) = mpsc::channel::<Vec<u8>>(LINES_BEHIND);
+        let (give_back, empty) = mpsc::channel(LINES_BEHIND);
+        let stage = Stage::start(async move {
+            while let Some(mut lines) = to_write.recv().await {
+                if let Err(error) = output.write(&lines).await {
+                    return (output, Err(error));
+                }
+                lines.clear();
+                if lines.capacity() > LONG_LINES {
+                    lines = Vec::new();
+                }
+                // There is room for all of them, and nobody takes them back once the records have ended.
+                drop(give_back.try_send(lines));
+            }
+            (output, Ok(()))
+        });
+        // The last one is with the records.
+        let spare = vec![Vec::new(); LINES_BEHIND - 1];
+        Self { full, empty, spare, away: 0, stage }
+    }
+
+    /// Exchanges the lines for an empty buffer. Fails when the stage has; its error comes with [`Lines::end`].
+    async fn write(&mut self, lines: &mut Vec<u8>) -> Result<(), ItemError> {
+        let is_long = lines.capacity() > LONG_LINES;
+        if self.spare.is_empty() {
+            self.take_back().await?;
+        }
+        let full = std::mem::replace(lines, self.spare.pop().unwrap_or_default());
+        self.full.send(full).await.map_err(|_| given_up())?;
+        self.away += 1;
+        while is_long && self.away > 0 {
+            self.take_back().await?;
+        }
+        Ok(())
+    }
+
+    async fn take_back(&mut self) -> Result<(), ItemError> {
+        self.spare.push(self.empty.recv().await.ok_or_else(given_up)?);
+        self.away -= 1;
+        Ok(())
+    }
+}
+
+/// Stands for the error of the stage until that is known.
+fn given_up() -> ItemError {
+    ItemError::new(ErrorClass::BadData, "worker_panic", "the writer ended before the lines; this is a fault in Mapmill")
+}
