@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check build invoke bench schema clean
+.PHONY: help run test check fuzz build invoke bench schema clean
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -33,10 +33,14 @@ test: ## Runs all tests: units, properties, end to end, peak memory
 
 check: ## Checks format, lints, dependency arrows, file sizes and, where cargo-deny is installed, licences
 	$(CARGO) fmt --all -- --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) test --quiet --workspace --test architecture
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; \
 	else echo 'cargo-deny is not installed (cargo install cargo-deny --locked); licences were not checked'; fi
+
+fuzz: ## Fuzzes every decoder, a minute each (FUZZ_SECONDS=60)
+	@scripts/fuzz.sh
 
 build: ## Builds the functions for Lambda, zipped, for arm64 and x86-64, in dist/
 	@source scripts/tools.sh && scripts/build.sh

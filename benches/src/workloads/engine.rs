@@ -8,7 +8,7 @@ use crate::data::Shape;
 use crate::error::WorkError;
 use record_stream::{
     Condition, CsvDialect, FieldPath, FieldType, Flow, JsonLayout, JsonMode, Progress, RecordFormat, RecordStream,
-    Reshape, Scalar, StreamOptions, Test,
+    Reshape, Scalar, Schema, StreamOptions, Test, TypeRule,
 };
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -28,6 +28,14 @@ pub(super) fn workloads() -> Vec<Workload> {
             Answer::EventsReshaped,
             target("serde-reshape", 1_200.0 / 252.0),
             |objects, output| stream(&reshaped(RecordFormat::NdJson), objects, output),
+        ),
+        json(
+            "ndjson-schema",
+            "the same, and a JSON Schema of ten properties",
+            Shape::Events,
+            Answer::EventsReshaped,
+            target("serde-reshape", 700.0 / 252.0),
+            |objects, output| stream(&schema_checked()?, objects, output),
         ),
         json(
             "array-validate",
@@ -113,6 +121,23 @@ fn reshaped(format: RecordFormat) -> StreamOptions {
     StreamOptions { reshape, ..StreamOptions::new(format) }
 }
 
+fn schema_checked() -> Result<StreamOptions, WorkError> {
+    let mut options = reshaped(RecordFormat::NdJson);
+    options.reshape.schema = Some(Schema::parse(EVENT_SCHEMA)?);
+    Ok(options)
+}
+
+const EVENT_SCHEMA: &str = r#"{
+    "type": "object", "required": ["id", "at", "type", "price", "items"],
+    "properties": {
+        "id": {"type": "integer", "minimum": 0}, "at": {"type": "string", "minLength": 20},
+        "type": {"enum": ["view", "search", "cart", "buy", "return"]}, "version": {"const": 3},
+        "price": {"type": "string", "pattern": "^[0-9]+\\.[0-9]{2}$"}, "currency": {"type": "string", "maxLength": 3},
+        "ok": {"type": "boolean"}, "path": {"type": "string"}, "duration": {"type": "number", "minimum": 0},
+        "items": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["sku"]}}
+    }
+}"#;
+
 fn typed_rows() -> StreamOptions {
     let types = vec![
         typed("id", FieldType::Integer),
@@ -125,8 +150,8 @@ fn typed_rows() -> StreamOptions {
     StreamOptions { reshape: Reshape { types, ..Reshape::default() }, ..StreamOptions::new(csv_format()) }
 }
 
-fn typed(name: &str, field_type: FieldType) -> (FieldPath, FieldType) {
-    (FieldPath::name(name), field_type)
+fn typed(name: &str, field_type: FieldType) -> (FieldPath, TypeRule) {
+    (FieldPath::name(name), field_type.into())
 }
 
 /// Runs objects through the engine, each as a stream of its own.

@@ -68,10 +68,13 @@ impl Budget {
     pub fn weight(self, job: &Job, key: &str, size: Option<u64>) -> u64 {
         // The record buffer doubles while it grows.
         let record_mib = 2 * job.limits.record_bytes.bytes().div_ceil(1 << 20);
+        // Only an exploded record becomes much more than it was.
+        let exploded_mib =
+            if job.record.explode.is_some() { 2 * job.limits.output_bytes.bytes().div_ceil(1 << 20) } else { 0 };
         let weight = match size {
             Some(bytes) if is_small(job, key, size) => BASE_MIB + 2 * expected(job, key, bytes).div_ceil(1 << 20),
-            _ if is_xz(job, key) => BASE_MIB + LARGE_MIB + record_mib + self.xz_memory_mib(),
-            _ => BASE_MIB + LARGE_MIB + record_mib + DECODER_MIB,
+            _ if is_xz(job, key) => BASE_MIB + LARGE_MIB + record_mib + exploded_mib + self.xz_memory_mib(),
+            _ => BASE_MIB + LARGE_MIB + record_mib + exploded_mib + DECODER_MIB,
         };
         weight.max(self.mebibytes.div_ceil(MAX_IN_FLIGHT)).min(self.mebibytes)
     }

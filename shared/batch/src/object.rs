@@ -130,5 +130,12 @@ async fn stream_records(
 }
 
 fn records(counts: RecordCounts) -> Records {
-    Records { read: counts.read, written: counts.written, filtered: counts.filtered, rejected: counts.rejected }
+    Records {
+        read: counts.read,
+        exploded: counts.exploded,
+        written: counts.written,
+        filtered: counts.filtered,
+        rejected: counts.rejected,
+        duplicate_keys: counts.duplicate_keys,
+    }
 }

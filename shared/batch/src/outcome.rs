@@ -49,17 +49,23 @@ pub struct ItemCounts {
     pub unprocessed: u64,
 }
 
-/// Records. `read` is the sum of the others, for items that succeeded.
+/// Records of items that succeeded: `read` and `exploded` together are `written`, `filtered` and `rejected` together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Records {
     /// Records found.
     pub read: u64,
+    /// Records that came in addition, because an array was exploded into more than one.
+    #[serde(default)]
+    pub exploded: u64,
     /// Records written.
     pub written: u64,
     /// Records left out by `where`.
     pub filtered: u64,
     /// Records refused.
     pub rejected: u64,
+    /// Of the records found, those with a JSON object in which a name comes twice.
+    #[serde(default)]
+    pub duplicate_keys: u64,
 }
 
 /// Bytes.

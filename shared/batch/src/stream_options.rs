@@ -2,30 +2,48 @@
 //!
 //! `job` and `record-stream` know nothing of each other; this is the one place where their types meet.
 
-use job::{CsvHeader, CsvOptions, Job, Operator};
+mod record;
+
+use job::{CsvHeader, CsvOptions, Job};
 use record_stream::{
-    Condition, CsvDialect, DetectedFormat, FieldPath, FieldType, Instant, JsonLayout, JsonMode, RaggedRows,
-    RecordFormat, RecordLimits, Reshape, Scalar, Segment, StreamOptions, Test, detect_format,
+    CsvDialect, DetectedFormat, DuplicateKeys, DuplicateNames, EmptyNames, JsonLayout, JsonMode, RaggedRows,
+    RecordFormat, RecordLimits, Reshape, StreamOptions, TextEncoding, decode_beginning, detect_format,
 };
 
 /// The parts of a stream's options that are the same for every object of a job.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamPlan {
     limits: RecordLimits,
+    encoding: TextEncoding,
+    duplicate_keys: DuplicateKeys,
     reshape: Reshape,
 }
 
 impl StreamPlan {
-    pub(crate) fn new(job: &Job) -> Self {
+    /// Compiles what the job says of its records. A message says what the engine cannot do, which the job's own checks
+    /// should have found.
+    pub(crate) fn new(job: &Job) -> Result<Self, String> {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let limits = RecordLimits {
             record_bytes: size(job.limits.record_bytes.bytes()),
             depth: size(job.limits.depth),
             fields: size(job.limits.fields),
             header_bytes: size(job.limits.header_bytes.bytes()),
+            output_bytes: size(job.limits.output_bytes.bytes()),
             ..RecordLimits::default()
         };
-        Self { limits, reshape: reshape(job) }
+        let encoding = match job.source.encoding {
+            job::Encoding::Utf8 => TextEncoding::Utf8,
+            job::Encoding::Utf16 => TextEncoding::Utf16,
+            job::Encoding::Utf16Le => TextEncoding::Utf16Le,
+            job::Encoding::Utf16Be => TextEncoding::Utf16Be,
+            job::Encoding::Latin1 => TextEncoding::Latin1,
+        };
+        let duplicate_keys = match job.source.json.duplicate_keys {
+            job::DuplicateKeys::Last => DuplicateKeys::Last,
+            job::DuplicateKeys::Reject => DuplicateKeys::Reject,
+        };
+        Ok(Self { limits, encoding, duplicate_keys, reshape: record::reshape(job)? })
     }
 
     /// Options for one object; `None` when its format cannot be told.
@@ -41,13 +59,20 @@ impl StreamPlan {
             job::Format::Ndjson => RecordFormat::NdJson,
             job::Format::Json => json_format(job),
             job::Format::Csv => RecordFormat::Csv(dialect(csv, implied_delimiter(key))),
-            job::Format::Auto => match detect_format(key, content_type, first_bytes)? {
+            job::Format::Auto => match detect_format(key, content_type, &decode_beginning(self.encoding, first_bytes))?
+            {
                 DetectedFormat::NdJson => RecordFormat::NdJson,
                 DetectedFormat::Json => json_format(job),
                 DetectedFormat::Csv { delimiter } => RecordFormat::Csv(dialect(csv, delimiter)),
             },
         };
-        Some(StreamOptions { limits: self.limits, reshape: self.reshape.clone(), ..StreamOptions::new(format) })
+        Some(StreamOptions {
+            format,
+            encoding: self.encoding,
+            duplicate_keys: self.duplicate_keys,
+            limits: self.limits,
+            reshape: self.reshape.clone(),
+        })
     }
 }
 
@@ -89,88 +114,18 @@ fn dialect(csv: &CsvOptions, implied_delimiter: Option<u8>) -> CsvDialect {
             job::RaggedRows::Pad => RaggedRows::Pad,
             job::RaggedRows::Fail => RaggedRows::Fail,
         },
-        ..CsvDialect::default()
-    }
-}
-
-fn reshape(job: &Job) -> Reshape {
-    let record = &job.record;
-    let paths = |list: &[job::FieldPath]| list.iter().map(path).collect();
-    Reshape {
-        types: record.types.iter().map(|(field, wanted)| (path(field), field_type(wanted.field_type))).collect(),
-        null_tokens: record.null_tokens.clone(),
-        condition: record.condition.as_ref().map(|written| condition(record, written)),
-        select: paths(&record.select),
-        drop: paths(&record.drop),
-        rename: record.rename.iter().map(|(field, name)| (path(field), name.as_str().to_owned())).collect(),
-        set: record.set.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_string())).collect(),
-    }
-}
-
-fn path(path: &job::FieldPath) -> FieldPath {
-    let segments = path.segments().iter().map(|segment| match segment {
-        job::Segment::Name(name) => Segment::Name(name.clone()),
-        job::Segment::Index(index) => Segment::Index(*index),
-    });
-    FieldPath::new(path.as_str(), segments.collect())
-}
-
-fn field_type(wanted: job::FieldType) -> FieldType {
-    match wanted {
-        job::FieldType::String => FieldType::String,
-        job::FieldType::Integer => FieldType::Integer,
-        job::FieldType::Float => FieldType::Float,
-        job::FieldType::Decimal => FieldType::Decimal,
-        job::FieldType::Boolean => FieldType::Boolean,
-        job::FieldType::Date => FieldType::Date,
-        job::FieldType::Timestamp => FieldType::Timestamp,
-        job::FieldType::Json => FieldType::Json,
-    }
-}
-
-fn condition(record: &job::Record, written: &job::Condition) -> Condition {
-    let list = |conditions: &[job::Condition]| conditions.iter().map(|inner| condition(record, inner)).collect();
-    match written {
-        job::Condition::All(conditions) => Condition::All(list(conditions)),
-        job::Condition::Any(conditions) => Condition::Any(list(conditions)),
-        job::Condition::Not(inner) => Condition::Not(Box::new(condition(record, inner))),
-        job::Condition::Field { field, operator } => Condition::Field(path(field), test(operator, record, field)),
-    }
-}
-
-/// Of a numeric field, an operand written as text is a number with more digits than the job file's numbers hold; of a
-/// timestamp it is a point in time.
-fn test(operator: &Operator, record: &job::Record, field: &job::FieldPath) -> Test {
-    let is_numeric = record.is_numeric(field);
-    let is_timestamp = record.type_of(field) == Some(job::FieldType::Timestamp);
-    let scalar = |operand: &job::Scalar| match operand {
-        job::Scalar::String(text) if is_numeric => Scalar::Number(text.clone()),
-        job::Scalar::String(text) if is_timestamp => {
-            Instant::parse(text).map_or_else(|| scalar(operand), Scalar::Timestamp)
-        }
-        other => scalar(other),
-    };
-    match operator {
-        Operator::Eq(operand) => Test::Equal(scalar(operand)),
-        Operator::Ne(operand) => Test::NotEqual(scalar(operand)),
-        Operator::Gt(operand) => Test::Greater(scalar(operand)),
-        Operator::Ge(operand) => Test::GreaterOrEqual(scalar(operand)),
-        Operator::Lt(operand) => Test::Less(scalar(operand)),
-        Operator::Le(operand) => Test::LessOrEqual(scalar(operand)),
-        Operator::In(operands) => Test::In(operands.iter().map(scalar).collect()),
-        Operator::Exists(wanted) => Test::Exists(*wanted),
-        Operator::IsNull(wanted) => Test::IsNull(*wanted),
-        Operator::StartsWith(text) => Test::StartsWith(text.clone()),
-        Operator::EndsWith(text) => Test::EndsWith(text.clone()),
-        Operator::Contains(text) => Test::Contains(text.clone()),
-    }
-}
-
-fn scalar(operand: &job::Scalar) -> Scalar {
-    match operand {
-        job::Scalar::Bool(value) => Scalar::Boolean(*value),
-        job::Scalar::Number(number) => Scalar::Number(number.to_string()),
-        job::Scalar::String(text) => Scalar::Text(text.clone()),
+        escape: match csv.escape {
+            job::CsvEscape::Doubled => None,
+            job::CsvEscape::Backslash => Some(b'\\'),
+        },
+        duplicate_names: match csv.duplicate_names {
+            job::DuplicateNames::Fail => DuplicateNames::Fail,
+            job::DuplicateNames::Number => DuplicateNames::Number,
+        },
+        empty_names: match csv.empty_names {
+            job::EmptyNames::Fail => EmptyNames::Fail,
+            job::EmptyNames::Number => EmptyNames::Number,
+        },
     }
 }
 
@@ -182,7 +137,7 @@ mod tests {
     /// Runs one object's text through the options that follow from a job.
     fn check(job_text: &str, key: &str, input: &str, expected: &str) {
         let job = Job::parse(job_text).unwrap();
-        let options = StreamPlan::new(&job).for_object(&job, key, None, input.as_bytes()).unwrap();
+        let options = StreamPlan::new(&job).unwrap().for_object(&job, key, None, input.as_bytes()).unwrap();
         let mut stream = RecordStream::new(&options);
         stream.fill(input.as_bytes());
         let mut output = Vec::new();

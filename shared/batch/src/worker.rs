@@ -69,7 +69,7 @@ impl Worker {
         let allowed = check_write(&self.writable, &ledger_object);
         allowed.map_err(|error| BatchError::from_store("the ledger cannot be written", &error))?;
 
-        let plan = StreamPlan::new(&job);
+        let plan = StreamPlan::new(&job).map_err(BatchError::InvalidJob)?;
         let run = Arc::new(Run {
             id: event.run_id.clone(),
             job,

@@ -1,8 +1,7 @@
 //! The one input buffer of a record stream.
 //!
 //! Chunks are appended at the end, decoders consume from the front. What is left of an unfinished record moves to the
-//! front when the next chunk comes, so the buffer holds at most one record and one chunk. A caller that can read into
-//! memory given to it reads straight into the buffer, which saves a copy of every byte.
+//! front when the next chunk comes, so the buffer holds at most one record and one chunk.
 
 use crate::lines::LineCounter;
 

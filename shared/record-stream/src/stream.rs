@@ -130,8 +130,6 @@ pub struct RecordCounts {
 pub struct RecordStream {
     buffer: InputBuffer,
     transcoder: Option<Transcoder>,
-    /// Bytes that await transcoding.
-    raw: Vec<u8>,
     source: Source,
     counts: RecordCounts,
     mark_checked: bool,
@@ -154,7 +152,6 @@ impl RecordStream {
         Self {
             buffer: InputBuffer::new(LineCounter::new(line_end)),
             transcoder: Transcoder::new(options.encoding),
-            raw: Vec::new(),
             source,
             counts: RecordCounts::default(),
             mark_checked: false,
@@ -167,24 +164,6 @@ impl RecordStream {
         match &mut self.transcoder {
             Some(transcoder) => transcoder.transcode(chunk, false, &mut self.buffer),
             None => self.buffer.fill(chunk),
-        }
-    }
-
-    /// Memory for the next chunk, at least so many bytes: a caller that reads into it and calls
-    /// [`RecordStream::filled`] saves the copy that [`RecordStream::fill`] makes. The same rule holds for when to call it.
-    pub fn space(&mut self, at_least: usize) -> &mut [u8] {
-        if self.transcoder.is_none() {
-            return self.buffer.space(at_least);
-        }
-        self.raw.resize(at_least.max(self.raw.len()), 0);
-        &mut self.raw
-    }
-
-    /// Says that so many bytes of the last [`RecordStream::space`] were written.
-    pub fn filled(&mut self, count: usize) {
-        match &mut self.transcoder {
-            Some(transcoder) => transcoder.transcode(&self.raw[..count.min(self.raw.len())], false, &mut self.buffer),
-            None => self.buffer.filled(count),
         }
     }
 

@@ -128,6 +128,7 @@ impl Summary {
         summary["records"] = json!({
             "read": records.read, "written": records.written,
             "filtered": records.filtered, "rejected": records.rejected,
+            "exploded": records.exploded, "duplicate_keys": records.duplicate_keys,
         });
         summary["bytes"] = json!({"read": bytes.read, "expanded": bytes.expanded, "written": bytes.written});
         summary["batches"] = json!({

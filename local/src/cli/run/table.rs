@@ -53,16 +53,15 @@ fn show_counts(summary: &Summary, tally: &Tally, terminal: &Terminal) {
     cells.extend(nonzero(given.without_answer, "in batches without a worker's answer"));
     cells.extend(nonzero(tally.never_started, "never started"));
     row(terminal, "objects", &cells);
-    row(
-        terminal,
-        "records",
-        &[
-            (count(records.read), "read"),
-            (count(records.written), "written"),
-            (count(records.filtered), "filtered"),
-            (count(records.rejected), "rejected"),
-        ],
-    );
+    let mut cells = vec![
+        (count(records.read), "read"),
+        (count(records.written), "written"),
+        (count(records.filtered), "filtered"),
+        (count(records.rejected), "rejected"),
+    ];
+    cells.extend(nonzero(records.exploded, "more by explode"));
+    cells.extend(nonzero(records.duplicate_keys, "with a repeated key"));
+    row(terminal, "records", &cells);
     let rate = (bytes.read as f64 / summary.seconds.max(0.001)) as u64;
     row(
         terminal,

@@ -63,6 +63,10 @@ pub(super) struct Records {
     pub(super) written: u64,
     pub(super) filtered: u64,
     pub(super) rejected: u64,
+    /// Additional records of exploded arrays.
+    pub(super) exploded: u64,
+    /// Records with a JSON object in which a name comes twice.
+    pub(super) duplicate_keys: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +108,8 @@ impl Tally {
         self.records.written += number("/records/written");
         self.records.filtered += number("/records/filtered");
         self.records.rejected += number("/records/rejected");
+        self.records.exploded += number("/records/exploded");
+        self.records.duplicate_keys += number("/records/duplicate_keys");
         self.bytes.read += number("/bytes/read");
         self.bytes.expanded += number("/bytes/expanded");
         self.bytes.written += number("/bytes/written");
@@ -150,6 +156,8 @@ impl Tally {
         self.records.written += other.records.written;
         self.records.filtered += other.records.filtered;
         self.records.rejected += other.records.rejected;
+        self.records.exploded += other.records.exploded;
+        self.records.duplicate_keys += other.records.duplicate_keys;
         self.bytes.read += other.bytes.read;
         self.bytes.expanded += other.bytes.expanded;
         self.bytes.written += other.bytes.written;

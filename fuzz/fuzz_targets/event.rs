@@ -1,0 +1,32 @@
+//! The event of a batch: any JSON is read or refused, and every item of the list is there afterwards.
+
+#![no_main]
+
+use batch::{Event, JobReference, MAX_ITEMS};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
+    let event = match Event::parse(&value) {
+        Ok(event) => event,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    let items = value["Items"].as_array().expect("a list, as it was read");
+    assert_eq!(event.items.len(), items.len());
+    assert!(items.len() <= MAX_ITEMS);
+    for (item, source) in event.items.iter().zip(items) {
+        assert_eq!(item.defect.is_none(), source["Key"].is_string(), "an item has a key or a defect");
+        assert_eq!(item.key, source["Key"].as_str().unwrap_or_default());
+    }
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    assert!(!event.run_id.is_empty() && event.run_id.len() <= 80 && event.run_id.bytes().all(is_safe));
+    assert!(event.run_id.bytes().any(|byte| byte != b'.'), "a run id never leads out of its folder");
+    if let JobReference::Inline(job) = event.job {
+        // What the worker does next with it.
+        let _ = job::Job::from_value(job);
+    }
+});
