@@ -21,7 +21,11 @@ impl ItemError {
 
     /// A record problem that ends the object, at the record where it was found.
     pub(crate) fn of_record(problem: &Problem, position: Position) -> Self {
-        let class = if problem.is_limit() { ErrorClass::TooLarge } else { ErrorClass::BadData };
+        let class = match problem {
+            _ if problem.is_configuration() => ErrorClass::Configuration,
+            _ if problem.is_limit() => ErrorClass::TooLarge,
+            _ => ErrorClass::BadData,
+        };
         let message = format!("{position}: {problem}");
         Self { class, code: problem.code(), message, position: Some(position) }
     }

@@ -31,6 +31,8 @@ const NO_CHARACTER: u8 = 0xFF;
 /// Turns chunks of a text into UTF-8.
 #[derive(Debug)]
 pub(crate) enum Transcoder {
+    /// UTF-16 whose mark has not been seen yet, with the first byte if there is one.
+    Undecided(Option<u8>),
     Utf16(Box<Utf16>),
     Latin1,
 }
@@ -41,12 +43,30 @@ impl Transcoder {
         let decoder = match encoding {
             TextEncoding::Utf8 => return None,
             TextEncoding::Latin1 => return Some(Self::Latin1),
-            // This decoder follows a mark of either order.
-            TextEncoding::Utf16 => UTF_16LE.new_decoder(),
+            TextEncoding::Utf16 => return Some(Self::Undecided(None)),
             TextEncoding::Utf16Le => UTF_16LE.new_decoder_with_bom_removal(),
             TextEncoding::Utf16Be => UTF_16BE.new_decoder_with_bom_removal(),
         };
         Some(Self::Utf16(Box::new(Utf16 { decoder, has_ended: false })))
+    }
+
+    /// Decides about the byte order once two bytes are there; what was kept goes before the chunk.
+    fn decide(&mut self, chunk: &[u8], is_last: bool, output: &mut InputBuffer) {
+        let Self::Undecided(first) = *self else { return };
+        let mut beginning = first.into_iter().chain(chunk.iter().copied());
+        let decoder = match (beginning.next(), beginning.next()) {
+            (Some(0xFE), Some(0xFF)) => UTF_16BE.new_decoder_with_bom_removal(),
+            (_, Some(_)) => UTF_16LE.new_decoder_with_bom_removal(),
+            (_, None) if is_last => UTF_16LE.new_decoder_with_bom_removal(),
+            (only, None) => {
+                *self = Self::Undecided(only);
+                return;
+            }
+        };
+        *self = Self::Utf16(Box::new(Utf16 { decoder, has_ended: false }));
+        if let Some(first) = first {
+            self.transcode(&[first], false, output);
+        }
     }
 
     /// Most bytes that a chunk of `length` bytes becomes: a byte becomes at most two, or, in UTF-16, a pair at most three
@@ -57,8 +77,10 @@ impl Transcoder {
 
     /// Appends what a chunk means to `output`; `is_last` says that nothing follows it.
     pub(crate) fn transcode(&mut self, chunk: &[u8], is_last: bool, output: &mut InputBuffer) {
+        self.decide(chunk, is_last, output);
         let space = output.space(Self::most_bytes(chunk.len()));
         let written = match self {
+            Self::Undecided(_) => 0,
             Self::Latin1 => encoding_rs::mem::convert_latin1_to_utf8(chunk, space),
             Self::Utf16(utf16) => utf16.decode(chunk, is_last, space),
         };
@@ -138,6 +160,8 @@ mod tests {
         check(TextEncoding::Utf16, b"\xfe\xff\0a", b"a");
         check(TextEncoding::Utf16, b"\xff\xfea\0", b"a");
         check(TextEncoding::Utf16, b"a\0b\0", b"ab");
+        check(TextEncoding::Utf16, b"\xef\xbb\xbf\0", "\u{bbef}\u{bf}".as_bytes());
+        check(TextEncoding::Utf16, b"a", b"\xff");
         // Half a pair, and an odd byte at the end.
         check(TextEncoding::Utf16Le, b"\x3d\xd8a\0b", b"\xffa\xff");
         check(TextEncoding::Utf16Le, b"", b"");

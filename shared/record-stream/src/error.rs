@@ -156,6 +156,15 @@ pub enum Problem {
         /// The limit in bytes.
         limit: usize,
     },
+    /// An array with too many elements for a record of its size.
+    #[error(
+        "record.explode: the elements of the array times the bytes around it are more than 64 times \
+         limits.output_bytes ({limit} bytes)"
+    )]
+    ExplodeTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The job asks for something that CSV records cannot have.
     #[error("{place} needs JSON records, but this object is CSV")]
     NotForCsv {
@@ -206,6 +215,7 @@ impl Problem {
             Self::CastImpossible { .. } => "cast_impossible",
             Self::DuplicateKey => "duplicate_key",
             Self::OutputTooLarge { .. } => "output_too_large",
+            Self::ExplodeTooLarge { .. } => "explode_too_large",
             Self::NotForCsv { .. } => "not_for_csv",
             Self::NotAnObject { .. } => "not_an_object",
         }
@@ -224,7 +234,14 @@ impl Problem {
                 | Self::TooManyValues { .. }
                 | Self::HeaderTooLarge { .. }
                 | Self::OutputTooLarge { .. }
+                | Self::ExplodeTooLarge { .. }
         )
+    }
+
+    /// True when the job asks for what this object cannot have.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::NotForCsv { .. })
     }
 }
 

@@ -56,12 +56,12 @@ impl FieldPath {
         last_name.unwrap_or(&self.text)
     }
 
-    /// True when a CSV column of this name is meant. A header may contain dots, so the text as written counts too.
+    /// The CSV column that is meant. A header may contain dots, so of a longer path it is the text as written.
     #[must_use]
-    pub fn is_column(&self, header: &[u8]) -> bool {
+    pub fn column(&self) -> &str {
         match self.segments.as_slice() {
-            [Segment::Name(name)] => name.as_bytes() == header,
-            _ => self.text.as_bytes() == header,
+            [Segment::Name(name)] => name,
+            _ => &self.text,
         }
     }
 }

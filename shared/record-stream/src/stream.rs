@@ -154,7 +154,8 @@ impl RecordStream {
             transcoder: Transcoder::new(options.encoding),
             source,
             counts: RecordCounts::default(),
-            mark_checked: false,
+            // A transcoder has taken its own mark.
+            mark_checked: options.encoding != TextEncoding::Utf8,
         }
     }
 

@@ -52,6 +52,7 @@ pub(super) fn check(record: &Record, problems: &mut Vec<Problem>) {
 fn check_nesting(record: &Record, problems: &mut Vec<Problem>) {
     // In the order of segments the fields inside a field come right behind it.
     let ruled = record.types.keys().chain(&record.drop).chain(record.rename.keys()).chain(record.cast.keys());
+    let ruled = ruled.chain(&record.select);
     let ruled: BTreeMap<&[Segment], &FieldPath> = ruled.map(|path| (path.segments(), path)).collect();
     for (place, rules) in [("record.types", &record.types), ("record.cast", &record.cast)] {
         for typed in rules.keys() {

@@ -10,22 +10,31 @@ use std::collections::hash_map::Entry;
 pub(crate) fn column_names(record: &[u8], fields: &[FieldSpan], dialect: &CsvDialect) -> Result<Vec<Vec<u8>>, Problem> {
     let quoting = Quoting { quote: dialect.quote, escape: dialect.escape };
     let mut names: Vec<Vec<u8>> = fields.iter().map(|field| field.text(record, quoting).into_owned()).collect();
-    for (index, name) in names.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
-        if dialect.empty_names == EmptyNames::Fail {
-            return Err(Problem::EmptyHeader { column: index + 1 });
-        }
-        *name = numbered(index);
-    }
-    // Names as they are written come first, so that a number is never added up to a name that the header has.
-    let mut first: HashMap<Vec<u8>, usize> = HashMap::with_capacity(names.len());
+    // Names as they are written come first, so that none of them gives way to one that is made.
+    let mut taken: HashMap<Vec<u8>, usize> = HashMap::with_capacity(names.len());
     let mut again = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        match first.entry(name.clone()) {
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        match taken.entry(name.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(index);
             }
             Entry::Occupied(entry) if dialect.duplicate_names == DuplicateNames::Fail => {
                 return Err(Problem::DuplicateHeader { first: entry.get() + 1, second: index + 1 });
+            }
+            Entry::Occupied(_) => again.push(index),
+        }
+    }
+    for index in 0..names.len() {
+        if !names[index].is_empty() {
+            continue;
+        }
+        if dialect.empty_names == EmptyNames::Fail {
+            return Err(Problem::EmptyHeader { column: index + 1 });
+        }
+        names[index] = numbered(index);
+        match taken.entry(names[index].clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(index);
             }
             Entry::Occupied(_) => again.push(index),
         }
@@ -37,7 +46,7 @@ pub(crate) fn column_names(record: &[u8], fields: &[FieldSpan], dialect: &CsvDia
             *number += 1;
             let mut name = names[index].clone();
             name.extend_from_slice(format!("_{number}").as_bytes());
-            if let Entry::Vacant(entry) = first.entry(name.clone()) {
+            if let Entry::Vacant(entry) = taken.entry(name.clone()) {
                 entry.insert(index);
                 break name;
             }

@@ -4,11 +4,14 @@
 //! doubt it answers `None`, and `exact` decides and finds the words; so this code has no messages, and a fault in it
 //! could only cost time or be found by the test that compares the two.
 
-use super::grammar::{is_whitespace, scan_escape};
+use super::grammar::{is_whitespace, number_at, scan_escape};
 use super::node::{Kind, Node};
 use super::repeated::{Names, last_looks_repeated, may_be_equal};
 use super::stops::Stops;
 use crate::limits::RecordLimits;
+
+/// About as many bytes of JSON make a node.
+const USUAL_BYTES_OF_A_NODE: usize = 8;
 
 /// An array or object whose end has not come.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,8 @@ impl FastBuilder {
     pub(super) fn build(&mut self, nodes: &mut Vec<Node>, text: &[u8], limits: &RecordLimits) -> Option<bool> {
         self.stops.mark(text);
         self.open.clear();
+        // Room at once for what a record of this length usually has, instead of doubling and copying.
+        nodes.reserve((text.len() / USUAL_BYTES_OF_A_NODE).min(limits.values));
         let depth_limit = limits.depth.min(RecordLimits::DEPTH_CEILING);
         let value_limit = limits.values.min(Node::MOST_VALUES);
         let mut pass = Pass { text, stops: &self.stops, nodes, may_repeat: false, value_limit };
@@ -79,7 +84,7 @@ impl Pass<'_> {
                     }
                 }
                 b'-' | b'0'..=b'9' => {
-                    let end = self.number(at)?;
+                    let end = number_at(self.text, at)?.end;
                     self.push(Kind::Number, false, at, end)?;
                     at = end;
                 }
@@ -188,51 +193,6 @@ impl Pass<'_> {
         Some(end)
     }
 
-    /// End of the number at `at`.
-    #[inline(always)]
-    fn number(&self, at: usize) -> Option<usize> {
-        let integer = at + usize::from(self.byte(at)? == b'-');
-        let mut end = self.digits(integer);
-        if end == integer || (self.byte(integer)? == b'0' && end > integer + 1) {
-            return None;
-        }
-        if self.byte(end) == Some(b'.') {
-            let fraction = end + 1;
-            end = self.digits(fraction);
-            if end == fraction {
-                return None;
-            }
-        }
-        if let Some(b'e' | b'E') = self.byte(end) {
-            end += 1;
-            if let Some(b'+' | b'-') = self.byte(end) {
-                end += 1;
-            }
-            let exponent = end;
-            end = self.digits(exponent);
-            if end == exponent {
-                return None;
-            }
-        }
-        Some(end)
-    }
-
-    /// The first byte at or after `at` that is no digit. Eight are looked at together.
-    #[inline(always)]
-    fn digits(&self, mut at: usize) -> usize {
-        while let Some(Ok(word)) = self.text.get(at..at + 8).map(<[u8; 8]>::try_from) {
-            let others = non_digits(u64::from_le_bytes(word));
-            if others != 0 {
-                return at + (others.trailing_zeros() / 8) as usize;
-            }
-            at += 8;
-        }
-        while self.byte(at).is_some_and(|byte| byte.is_ascii_digit()) {
-            at += 1;
-        }
-        at
-    }
-
     #[inline(always)]
     fn push(&mut self, kind: Kind, escaped: bool, start: usize, end: usize) -> Option<()> {
         let next = self.nodes.len() + 1;
@@ -249,13 +209,4 @@ impl Pass<'_> {
         self.nodes.get_mut(node)?.close(end, next, count);
         Some(())
     }
-}
-
-/// A bit in every byte of a word that is no ASCII digit; the lowest one is exact. After exclusive or with `0` a digit is
-/// 0 to 9: adding 0x76 leaves its high bit clear, while larger values set it or have it already.
-#[inline(always)]
-fn non_digits(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let values = word ^ (ONES * 0x30);
-    (((values & (ONES * 0x7f)) + ONES * 0x76) | values) & (ONES * 0x80)
 }

@@ -5,10 +5,10 @@ use crate::condition::{CompiledCondition, Field};
 use crate::copy::{Piece, append_short};
 use crate::csv::{self, FieldSpan, Quoting};
 use crate::error::Problem;
-use crate::json::{Index, write_json_text};
+use crate::json::{Index, number_at, write_json_text};
 use crate::limits::RecordLimits;
 use crate::schema::Schema;
-use crate::types::{TypeRule, cast_text, convert};
+use crate::types::{FieldType, TypeRule, cast_text, convert};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(crate) struct CsvShaper {
     pub(super) casts: Vec<Option<(TypeRule, Arc<str>)>>,
     pub(super) schema: Option<SchemaOfRows>,
     pub(super) null_tokens: Vec<Vec<u8>>,
+    /// A null token looks like a number.
+    pub(super) number_may_be_null: bool,
     pub(super) condition: Option<CompiledCondition>,
     /// The fields written.
     pub(super) written: Vec<Written>,
@@ -61,17 +63,9 @@ pub(super) struct SchemaOfRows {
     pub(super) columns: Vec<Written>,
     pub(super) text: Vec<u8>,
     pub(super) index: Index,
+    /// Those of a record, one level deeper for the object around the cells.
+    pub(super) limits: RecordLimits,
 }
-
-/// The values were checked when their types made them.
-const NO_LIMITS: RecordLimits = RecordLimits {
-    record_bytes: usize::MAX,
-    depth: RecordLimits::DEPTH_CEILING,
-    fields: usize::MAX,
-    values: usize::MAX,
-    header_bytes: usize::MAX,
-    output_bytes: usize::MAX,
-};
 
 /// One row: its bytes and where its fields lie. Columns beyond the last field are empty.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +136,7 @@ impl CsvShaper {
         rows.text.clear();
         let result = self.write(row, &rows.columns, &mut Vec::new(), &mut rows.text).and_then(|()| {
             rows.text.extend_from_slice(if rows.columns.is_empty() { b"{}" } else { b"}" });
-            rows.index.build(&rows.text, &NO_LIMITS)?;
+            rows.index.build(&rows.text, &rows.limits)?;
             let has_repeated_names = rows.index.has_repeated_names(&rows.text);
             rows.schema.check(&rows.index.root(&rows.text), has_repeated_names)
         });
@@ -171,7 +165,11 @@ impl CsvShaper {
         scratch: &mut Vec<u8>,
         output: &mut Vec<u8>,
     ) -> Result<(), Problem> {
+        let (start, limit) = (output.len(), self.limits.output_bytes);
         for field in columns {
+            if output.len() - start > limit {
+                return Err(Problem::OutputTooLarge { limit });
+            }
             field.start.append_to(output);
             match field.form {
                 Form::Text => {
@@ -233,6 +231,9 @@ impl CsvShaper {
     /// Writes a column that has a type; false when it has none.
     fn write_typed(&self, row: Row<'_>, column: usize, output: &mut Vec<u8>) -> Result<bool, Problem> {
         let Some((rule, name)) = &self.types[column] else { return Ok(false) };
+        if self.copy_number(row, column, rule.field_type, output) {
+            return Ok(true);
+        }
         let text = self.text(row, column);
         if self.null_tokens.iter().any(|token| token.as_slice() == text.as_ref()) {
             output.extend_from_slice(b"null");
@@ -244,5 +245,29 @@ impl CsvShaper {
             found: error.0,
         })?;
         Ok(true)
+    }
+
+    /// Copies a number that JSON takes as it stands, which nearly every number of a file is; false when it is something
+    /// else, or may be.
+    #[inline]
+    fn copy_number(&self, row: Row<'_>, column: usize, field_type: FieldType, output: &mut Vec<u8>) -> bool {
+        let Some(span) = row.fields.get(column).filter(|span| span.form == csv::Form::Clean) else { return false };
+        let part = span.range();
+        if self.number_may_be_null || part.is_empty() {
+            return false;
+        }
+        let Some(number) = number_at(row.text, part.start).filter(|number| number.end == part.end) else {
+            return false;
+        };
+        let fits = match field_type {
+            FieldType::Integer => !number.has_point && !number.has_exponent,
+            FieldType::Decimal => !number.has_exponent,
+            FieldType::Float => true,
+            _ => false,
+        };
+        if fits {
+            append_short(output, row.text, part);
+        }
+        fits
     }
 }

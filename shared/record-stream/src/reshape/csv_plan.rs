@@ -11,6 +11,7 @@ use crate::limits::RecordLimits;
 use crate::path::FieldPath;
 use crate::types::TypeRule;
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl CsvShaper {
@@ -24,8 +25,10 @@ impl CsvShaper {
         quoting: Quoting,
         limits: RecordLimits,
     ) -> Result<Self, Problem> {
+        let numbers: HashMap<&[u8], usize> =
+            columns.iter().enumerate().map(|(index, name)| (&name[..], index)).collect();
         let column = |place: &'static str, path: &FieldPath| {
-            let found = columns.iter().position(|name| path.is_column(name));
+            let found = numbers.get(path.column().as_bytes()).copied();
             found.ok_or_else(|| Problem::UnknownColumn { place, field: path.text().clone() })
         };
         if reshape.explode.is_some() {
@@ -55,20 +58,24 @@ impl CsvShaper {
                 order.push(column("record.select", path)?);
             }
         }
+        let mut is_dropped = vec![false; columns.len()];
         for path in &reshape.drop {
-            let dropped = column("record.drop", path)?;
-            order.retain(|index| *index != dropped);
+            is_dropped[column("record.drop", path)?] = true;
         }
+        order.retain(|index| !is_dropped[*index]);
         let mut names: Vec<Cow<'_, [u8]>> = columns.iter().map(|name| Cow::Borrowed(name.as_slice())).collect();
+        let mut is_renamed = vec![false; columns.len()];
         for (path, name) in &reshape.rename {
             let renamed = column("record.rename", path)?;
-            // The renamed column takes the name from one that has it and keeps it.
-            let is_renamed = |index: usize| reshape.rename.iter().any(|(path, _)| path.is_column(&columns[index]));
-            order.retain(|index| is_renamed(*index) || columns[*index] != name.as_bytes());
             names[renamed] = Cow::Owned(name.clone().into_bytes());
+            is_renamed[renamed] = true;
         }
-        let is_set = |name: &[u8]| reshape.set.iter().any(|(set, _)| set.as_bytes() == name);
-        order.retain(|index| !is_set(&names[*index]));
+        // A renamed column takes the name from one that has it and keeps it; a constant takes it from both.
+        let taken: HashSet<&[u8]> = reshape.rename.iter().map(|(_, name)| name.as_bytes()).collect();
+        let set: HashSet<&[u8]> = reshape.set.iter().map(|(name, _)| name.as_bytes()).collect();
+        order.retain(|index| is_renamed[*index] || !taken.contains(&columns[*index][..]));
+        order.retain(|index| !set.contains(&*names[*index]));
+        let is_written: HashSet<usize> = order.iter().copied().collect();
         let written = order.iter().enumerate();
         let written = written.map(|(place, column)| Written::new(place, *column, &names[*column], form(*column)));
         let written: Vec<Written> = written.collect();
@@ -82,12 +89,17 @@ impl CsvShaper {
                 .collect(),
             text: Vec::new(),
             index: Index::default(),
+            limits: RecordLimits { depth: limits.depth + 1, ..limits },
         });
-        let checked_only = (0..columns.len()).filter(|index| types[*index].is_some() && !order.contains(index));
+        let checked_only = (0..columns.len()).filter(|index| types[*index].is_some() && !is_written.contains(index));
         Ok(Self {
             columns: columns.len(),
             checked_only: checked_only.collect(),
             null_tokens: reshape.null_tokens.iter().map(|token| token.clone().into_bytes()).collect(),
+            number_may_be_null: reshape
+                .null_tokens
+                .iter()
+                .any(|token| token.starts_with(|first: char| first.is_ascii_digit() || first == '-')),
             condition,
             written,
             constants: reshape

@@ -17,12 +17,18 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// How many times `limits.output_bytes` an exploded record may cost: its elements times the bytes around the array.
+const EXPLODE_WORK: usize = 64;
+
 /// A compiled specification for JSON records.
 #[derive(Debug)]
 pub(crate) struct JsonShaper {
     pub(super) trie: Trie,
     schema: Option<Schema>,
+    /// Types of fields; those at or inside the exploded array come last.
     types: Vec<RuledField>,
+    /// How many types are of fields outside the exploded array.
+    outer_types: usize,
     null_tokens: Vec<Vec<u8>>,
     condition: Option<CompiledCondition>,
     /// Node and member start of each selected field.
@@ -40,6 +46,8 @@ pub(crate) struct JsonShaper {
     pub(super) typed_text: Vec<u8>,
     /// The array being exploded and the element that stands in its place.
     pub(super) exploded: Option<(u32, u32)>,
+    /// The record spans lines, so values are not copied without looking.
+    pub(super) has_line_breaks: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +70,12 @@ impl JsonShaper {
                 })
                 .collect()
         };
-        let types = ruled(&mut trie, &reshape.types);
+        let is_inner = |path: &FieldPath| {
+            reshape.explode.as_ref().is_some_and(|exploded| path.segments().starts_with(exploded.segments()))
+        };
+        let (inner, outer): (Vec<_>, Vec<_>) = reshape.types.iter().cloned().partition(|(path, _)| is_inner(path));
+        let mut types = ruled(&mut trie, &outer);
+        types.extend(ruled(&mut trie, &inner));
         let cast_fields = ruled(&mut trie, &reshape.cast);
         let explode = reshape.explode.as_ref().map(|path| trie.enter(path));
         let condition = reshape.condition.as_ref().map(|condition| {
@@ -81,6 +94,7 @@ impl JsonShaper {
         Self {
             schema: reshape.schema.clone(),
             types,
+            outer_types: outer.len(),
             null_tokens: reshape.null_tokens.iter().map(|token| token.clone().into_bytes()).collect(),
             condition,
             select,
@@ -93,6 +107,7 @@ impl JsonShaper {
             typed: vec![None; trie.len()],
             typed_text: Vec::new(),
             exploded: None,
+            has_line_breaks: false,
             trie,
         }
     }
@@ -110,6 +125,7 @@ impl JsonShaper {
             schema.check(record, has_repeated_names)?;
         }
         if self.is_identity {
+            self.check_length(record.raw().len())?;
             write_without_line_breaks(record.raw(), output);
             return Ok(Fate::Written);
         }
@@ -118,9 +134,10 @@ impl JsonShaper {
         }
         let start = output.len();
         self.found.find(&self.trie, record);
+        self.has_line_breaks = memchr::memchr2(b'\n', b'\r', record.raw()).is_some();
         let result = match self.explode {
             Some(node) => self.explode(node, record, output),
-            None => self.shape_one(record, output),
+            None => self.check_types(record, 0..self.types.len(), 0).and_then(|()| self.shape_one(record, output)),
         };
         if !matches!(result, Ok(Fate::Written | Fate::Exploded { .. })) {
             output.truncate(start);
@@ -135,15 +152,20 @@ impl JsonShaper {
             return Ok(Fate::Filtered);
         };
         if array.kind() != Kind::Array {
+            self.check_types(record, 0..self.types.len(), 0)?;
             return self.shape_one(record, output);
         }
+        self.check_work(record, &array)?;
+        self.check_types(record, 0..self.outer_types, 0)?;
+        let outer_text = self.typed_text.len();
         let start = output.len();
         let (mut written, mut filtered) = (0, 0);
         for element in array.elements() {
             let line = output.len();
             self.found.set(&self.trie, node, &element);
             self.exploded = Some((array.place(), element.place()));
-            let fate = self.shape_one(record, output);
+            let typed = self.check_types(record, self.outer_types..self.types.len(), outer_text);
+            let fate = typed.and_then(|()| self.shape_one(record, output));
             self.exploded = None;
             if fate? == Fate::Written {
                 written += 1;
@@ -160,8 +182,14 @@ impl JsonShaper {
         })
     }
 
+    /// Every element has what is around the array looked at again, so the two sizes multiply.
+    fn check_work(&self, record: &Value<'_>, array: &Value<'_>) -> Result<(), Problem> {
+        let limit = self.limits.output_bytes.saturating_mul(EXPLODE_WORK);
+        let around = record.raw().len() - array.raw().len();
+        if around.saturating_mul(array.count()) > limit { Err(Problem::ExplodeTooLarge { limit }) } else { Ok(()) }
+    }
+
     fn shape_one(&mut self, record: &Value<'_>, output: &mut Vec<u8>) -> Result<Fate, Problem> {
-        self.check_types(record)?;
         if let Some(condition) = &self.condition {
             let keeps = condition.holds(&mut |node, test| self.field(record, node).passes(test));
             if !keeps {
@@ -187,9 +215,10 @@ impl JsonShaper {
         }
     }
 
-    fn check_types(&mut self, record: &Value<'_>) -> Result<(), Problem> {
-        self.typed_text.clear();
-        for field in &self.types {
+    /// Checks some of the types; what came of others are the first `kept` bytes of `typed_text`.
+    fn check_types(&mut self, record: &Value<'_>, types: Range<usize>, kept: usize) -> Result<(), Problem> {
+        self.typed_text.truncate(kept);
+        for field in &self.types[types] {
             self.typed[field.node] = None;
             let Some(value) = self.found.value(field.node, record) else { continue };
             let start = self.typed_text.len();

@@ -6,6 +6,10 @@
 use super::{Reshape, member_start};
 use crate::json::Text;
 use crate::path::{FieldPath, Segment};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Up to this many names are compared one after another.
+const FEW: usize = 8;
 
 /// The root's number.
 pub(super) const ROOT: usize = 0;
@@ -13,9 +17,11 @@ pub(super) const ROOT: usize = 0;
 #[derive(Debug, Default)]
 pub(super) struct Node {
     names: Vec<(Vec<u8>, usize)>,
+    /// The same, for when there are more than a few.
+    by_name: HashMap<Vec<u8>, usize>,
     /// Bit n is set when a name has n bytes; the last bit stands for all longer ones.
     lengths: u64,
-    indexes: Vec<(usize, usize)>,
+    indexes: BTreeMap<usize, usize>,
     pub(super) drop: bool,
     /// The member start under which the field is written.
     pub(super) renamed: Option<Vec<u8>>,
@@ -40,15 +46,18 @@ impl Node {
         if self.lengths & length_bit(name.raw().len()) == 0 && !name.is_escaped() {
             return None;
         }
+        if self.names.len() > FEW {
+            return self.by_name.get(name.decoded().as_ref()).copied();
+        }
         self.names.iter().find(|(known, _)| name.is(known)).map(|(_, node)| *node)
     }
 
     pub(super) fn indexed(&self, index: usize) -> Option<usize> {
-        self.indexes.iter().find(|(known, _)| *known == index).map(|(_, node)| *node)
+        self.indexes.get(&index).copied()
     }
 
     pub(super) fn children(&self) -> impl Iterator<Item = usize> + '_ {
-        self.names.iter().map(|(_, node)| *node).chain(self.indexes.iter().map(|(_, node)| *node))
+        self.names.iter().map(|(_, node)| *node).chain(self.indexes.values().copied())
     }
 }
 
@@ -74,11 +83,12 @@ impl Trie {
             let node = trie.enter_changed(path);
             trie.nodes[node].drop = true;
         }
+        let set: HashSet<&str> = reshape.set.iter().map(|(name, _)| name.as_str()).collect();
         for (path, name) in &reshape.rename {
             let node = trie.enter_changed(path);
             trie.nodes[node].renamed = Some(member_start(name.as_bytes()));
             // A constant of that name is written instead.
-            trie.nodes[node].drop |= path.segments().len() == 1 && reshape.set.iter().any(|(set, _)| set == name);
+            trie.nodes[node].drop |= path.segments().len() == 1 && set.contains(name.as_str());
             let mut sibling = path.segments().to_vec();
             sibling.pop();
             sibling.push(Segment::Name(name.clone()));
@@ -96,13 +106,14 @@ impl Trie {
 
     /// Node and member start of each selected field that is not set to a constant.
     pub(super) fn selection(&mut self, reshape: &Reshape) -> Vec<(usize, Vec<u8>)> {
-        let is_set = |name: &str| reshape.set.iter().any(|(set, _)| set == name);
+        let set: HashSet<&str> = reshape.set.iter().map(|(name, _)| name.as_str()).collect();
+        let renames = reshape.rename.iter().map(|(path, name)| (path.segments(), name.as_str()));
+        let renames: HashMap<&[Segment], &str> = renames.collect();
         let mut selection = Vec::with_capacity(reshape.select.len());
         for path in &reshape.select {
             let node = self.enter(path);
-            let renamed = reshape.rename.iter().find(|(renamed, _)| renamed.segments() == path.segments());
-            let name = renamed.map_or(path.output_name(), |(_, name)| name);
-            if !is_set(name) {
+            let name = renames.get(path.segments()).copied().unwrap_or(path.output_name());
+            if !set.contains(name) {
                 selection.push((node, member_start(name.as_bytes())));
             }
         }
@@ -132,9 +143,7 @@ impl Trie {
         self.nodes[ROOT].changes |= changes;
         for segment in path.segments() {
             let known = match segment {
-                Segment::Name(name) => {
-                    self.nodes[node].names.iter().find(|(known, _)| known == name.as_bytes()).map(|found| found.1)
-                }
+                Segment::Name(name) => self.nodes[node].by_name.get(name.as_bytes()).copied(),
                 Segment::Index(index) => self.nodes[node].indexed(*index),
             };
             let child = known.unwrap_or_else(|| {
@@ -143,9 +152,12 @@ impl Trie {
                 match segment {
                     Segment::Name(name) => {
                         self.nodes[node].lengths |= length_bit(name.len());
+                        self.nodes[node].by_name.insert(name.clone().into_bytes(), child);
                         self.nodes[node].names.push((name.clone().into_bytes(), child));
                     }
-                    Segment::Index(index) => self.nodes[node].indexes.push((*index, child)),
+                    Segment::Index(index) => {
+                        self.nodes[node].indexes.insert(*index, child);
+                    }
                 }
                 child
             });

@@ -13,7 +13,7 @@ use crate::types::convert;
 impl JsonShaper {
     /// Writes the selected fields, or all, and the constants behind them.
     pub(super) fn write(&self, record: &Value<'_>, output: &mut Vec<u8>) -> Result<(), Problem> {
-        let writer = Writer { shaper: self, has_line_breaks: memchr::memchr2(b'\n', b'\r', record.raw()).is_some() };
+        let writer = Writer { shaper: self };
         output.push(b'{');
         let start = output.len();
         if self.select.is_empty() {
@@ -39,8 +39,6 @@ impl JsonShaper {
 
 struct Writer<'a> {
     shaper: &'a JsonShaper,
-    /// The record spans lines, so values are not copied without looking.
-    has_line_breaks: bool,
 }
 
 impl Writer<'_> {
@@ -55,7 +53,9 @@ impl Writer<'_> {
                 let gives_way = rules.gives_way_to.is_some_and(|other| self.shaper.found.place(other).is_some());
                 rules.drop || (gives_way && rules.renamed.is_none())
             });
-            if hidden {
+            // Of members with one name that a rule touches, the last one counts and the others are left out.
+            let is_earlier = child.is_some_and(|child| self.shaper.found.place(child) != Some(self.place(&value)));
+            if hidden || is_earlier {
                 continue;
             }
             separate(output, start);
@@ -75,17 +75,20 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// The place of a value, or of the element that stands in the place of an exploded array.
+    #[inline(always)]
+    fn place(&self, value: &Value<'_>) -> u32 {
+        match self.shaper.exploded {
+            Some((array, element)) if array == value.place() => element,
+            _ => value.place(),
+        }
+    }
+
     fn value(&self, node: usize, value: &Value<'_>, output: &mut Vec<u8>) -> Result<(), Problem> {
         let shaper = self.shaper;
-        // The element of an exploded array stands in the array's place.
-        let value = match shaper.exploded {
-            Some((array, element)) if array == value.place() => value.at_place(element),
-            _ => *value,
-        };
+        let value = value.at_place(self.place(value));
         let rules = shaper.trie.node(node);
-        // Of members with one name only the last was checked and has the type.
-        let is_last = shaper.found.place(node) == Some(value.place());
-        let typed = shaper.typed[node].as_ref().filter(|_| is_last).map(|range| &shaper.typed_text[range.clone()]);
+        let typed = shaper.typed[node].as_ref().map(|range| &shaper.typed_text[range.clone()]);
         if let Some((rule, name)) = &shaper.casts[node] {
             let field = typed.map_or_else(|| Field::of(&value), Field::of_json);
             let raw = typed.unwrap_or_else(|| value.raw());
@@ -130,7 +133,7 @@ impl Writer<'_> {
     /// Copies a value that no rule touches.
     #[inline(always)]
     fn copy(&self, value: &Value<'_>, output: &mut Vec<u8>) {
-        if self.has_line_breaks {
+        if self.shaper.has_line_breaks {
             write_without_line_breaks(value.raw(), output);
         } else {
             append_short(output, value.record(), value.range());

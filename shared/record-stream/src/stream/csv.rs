@@ -162,7 +162,8 @@ impl CsvSource {
 
     fn columns(&self, first_record: &[u8]) -> Result<Vec<Vec<u8>>, Problem> {
         let count = self.scanner.field_count();
-        if count > self.limits.fields {
+        let gives_names = matches!(self.dialect.header, CsvHeader::Given(_));
+        if count > self.limits.fields && !gives_names {
             return Err(Problem::TooManyFields { limit: self.limits.fields });
         }
         match &self.dialect.header {

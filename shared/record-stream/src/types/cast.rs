@@ -2,7 +2,7 @@
 
 use super::number::{NumberShape, write_number};
 use super::{FieldType, TypeRule};
-use crate::json::{Index, Kind, Value, write_json_string, write_without_line_breaks};
+use crate::json::{Index, Kind, Value, is_whitespace, write_json_string, write_without_line_breaks};
 use crate::limits::RecordLimits;
 
 /// The value is not of the type; says what it is instead, without the value.
@@ -93,8 +93,11 @@ pub(super) fn boolean(text: &[u8]) -> Result<&'static [u8], CastError> {
     }
 }
 
-/// Writes text that is JSON. Nothing is written when it is not.
+/// Writes text that is JSON, without the blanks around it. Nothing is written when it is not JSON.
 pub(super) fn parse_json(text: &[u8], limits: &RecordLimits, output: &mut Vec<u8>) -> Result<(), CastError> {
+    let start = text.iter().position(|byte| !is_whitespace(*byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_whitespace(*byte)).map_or(start, |last| last + 1);
+    let text = &text[start..end];
     Index::default().build(text, limits).map_err(|problem| {
         let is_limit = problem.is_limit();
         CastError(if is_limit { "JSON text that is nested too deep or too large" } else { "text that is not JSON" })
