@@ -1,7 +1,8 @@
 //! Decompression of any bytes under small limits: it ends, hands out no more than allowed, and does not depend on how the
 //! body is cut.
 //!
-//! Input: a knob for the compression, three for the limits, one for the chunk sizes, then the body.
+//! Input: a knob for the compression, three for the limits, one for the chunk sizes, one for the memory of xz, then the
+//! body.
 
 #![no_main]
 
@@ -21,13 +22,22 @@ const BUFFER: usize = 4096;
 
 fuzz_target!(|data: &[u8]| {
     let mut knobs = Knobs::new(data);
-    let choice = knobs.choice(&[Some(Compression::Gzip), Some(Compression::Zstd), Some(Compression::None), None]);
-    let limits = ExpansionLimits {
+    let choice = knobs.choice(&[
+        Some(Compression::Gzip),
+        Some(Compression::Zstd),
+        Some(Compression::None),
+        None,
+        Some(Compression::Bzip2),
+        Some(Compression::Xz),
+    ]);
+    let mut limits = ExpansionLimits {
         expanded_bytes: knobs.choice(&[64 << 10, 0, 1, 100, 1000, 4096, 2 << 20]),
         expansion_ratio: knobs.choice(&[10, 1, 200]),
         zstd_window_log: knobs.choice(&[20, 10, 17]),
+        xz_memory_bytes: 0,
     };
     let sizes = knobs.chunk_sizes();
+    limits.xz_memory_bytes = knobs.choice(&[8 << 20, 0, 4 << 10, 64 << 10, 1 << 20, 64 << 20]);
     let body = knobs.rest();
     let Ok(compression) = choice.map_or_else(|| detect_compression("key", None, body), Ok) else { return };
     let whole = expand(body, compression, limits, [body.len().max(1); 2]);

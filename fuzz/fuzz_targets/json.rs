@@ -3,7 +3,8 @@
 //! Under small limits every chunking must give the same. Under large limits a valid text must give exactly the records
 //! that serde_json finds in it, and what the stream reads without complaint must be valid.
 //!
-//! Input: a knob for the layout, one for the pointer, one for the chunk sizes, five for the limits, then the object.
+//! Input: a knob for the layout, one for the pointer, one for the chunk sizes, five for the limits, one for the encoding,
+//! one for repeated names, then the object.
 
 #![no_main]
 
@@ -11,7 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use mapmill_fuzz::Knobs;
 use mapmill_fuzz::oracle::{Json, is_json, parse, split};
 use mapmill_fuzz::streams::{Run, run_in_chunkings};
-use record_stream::{JsonLayout, JsonMode, RecordFormat, RecordLimits, StreamOptions};
+use mapmill_fuzz::text::decode;
+use record_stream::{DuplicateKeys, JsonLayout, JsonMode, RecordFormat, RecordLimits, StreamOptions};
 
 fuzz_target!(|data: &[u8]| {
     let mut knobs = Knobs::new(data);
@@ -23,20 +25,23 @@ fuzz_target!(|data: &[u8]| {
         .collect();
     let sizes = knobs.chunk_sizes();
     let limits = knobs.limits();
+    let (encoding, duplicate_keys) = (knobs.encoding(), knobs.duplicate_keys());
     let object = knobs.rest();
     let layout = JsonLayout { pointer: pointer.clone(), mode };
-    let mut options = StreamOptions { limits, ..StreamOptions::new(RecordFormat::Json(layout)) };
+    let mut options =
+        StreamOptions { limits, encoding, duplicate_keys, ..StreamOptions::new(RecordFormat::Json(layout)) };
     let _ = run_in_chunkings(&options, object, sizes);
 
     options.limits = RecordLimits { depth: RecordLimits::DEPTH_CEILING, ..RecordLimits::default() };
     let run = run_in_chunkings(&options, object, sizes);
-    let text = object.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(object);
+    let object = decode(encoding, object);
+    let text = object.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&object);
     if pointer.is_empty() && mode == JsonMode::Auto && parse(text).is_none() {
-        check_values(text, &run);
+        check_values(text, duplicate_keys, &run);
         return;
     }
     match parse(text) {
-        Some(json) => check_whole(&json, &pointer, mode, &run),
+        Some(json) => check_whole(&json, &pointer, mode, duplicate_keys, &run),
         None if std::str::from_utf8(text).is_ok() && is_clean(&run) => {
             assert!(is_json(text), "read without complaint, and not JSON");
         }
@@ -49,7 +54,7 @@ fn is_clean(run: &Run) -> bool {
 }
 
 /// The text is one valid value: its records are known.
-fn check_whole(json: &Json<'_>, pointer: &[String], mode: JsonMode, run: &Run) {
+fn check_whole(json: &Json<'_>, pointer: &[String], mode: JsonMode, duplicate_keys: DuplicateKeys, run: &Run) {
     if json.cost().depth > RecordLimits::DEPTH_CEILING {
         return;
     }
@@ -66,27 +71,39 @@ fn check_whole(json: &Json<'_>, pointer: &[String], mode: JsonMode, run: &Run) {
         }
         (Some(value), _) => vec![value],
     };
-    assert_eq!((error, run.rejects.len(), run.lines().count()), (None, 0, records.len()));
-    for (line, record) in run.lines().zip(records) {
-        assert_eq!(parse(line).as_ref(), Some(record), "the record changed");
+    check_records(&records, duplicate_keys, run);
+}
+
+/// These are the records, and only repeated names are a reason to refuse one.
+fn check_records(records: &[&Json<'_>], duplicate_keys: DuplicateKeys, run: &Run) {
+    assert_eq!(run.error, None);
+    let (mut lines, mut rejects, mut repeated) = (run.lines(), run.rejects.iter(), 0);
+    for record in records {
+        let has_repeated_names = record.has_repeated_names();
+        repeated += u64::from(has_repeated_names);
+        if has_repeated_names && duplicate_keys == DuplicateKeys::Reject {
+            let (problem, ..) = rejects.next().expect("a reject for every record with repeated names");
+            assert_eq!(problem.code(), "duplicate_key");
+        } else {
+            let line = lines.next().expect("a line for every other record");
+            assert_eq!(parse(line).as_ref(), Some(*record), "the record changed");
+        }
     }
+    assert_eq!((lines.count(), rejects.count()), (0, 0), "more came out than went in");
+    assert_eq!(run.counts.duplicate_keys, repeated, "records with repeated names");
 }
 
 /// The text is not one value; when it is several, they are the records.
-fn check_values(text: &[u8], run: &Run) {
+fn check_values(text: &[u8], duplicate_keys: DuplicateKeys, run: &Run) {
     let Some(values) = split(text).filter(|values| !values.is_empty()) else { return };
     // An array that comes first holds the records and nothing may follow it. A number or word goes on to the next white
     // space, comma or bracket here, and ends before a quote or bracket there.
     let is_plain = |value: &&str| !value.starts_with(['{', '[', '"']);
-    if values[0].starts_with('[')
-        || values.iter().any(is_plain)
-        || values.iter().any(|value| parse(value.as_bytes()).is_none())
-    {
+    let parsed: Option<Vec<Json<'_>>> = values.iter().map(|value| parse(value.as_bytes())).collect();
+    let Some(parsed) = parsed else { return };
+    let is_deep = |value: &Json<'_>| value.cost().depth > RecordLimits::DEPTH_CEILING;
+    if values[0].starts_with('[') || values.iter().any(is_plain) || parsed.iter().any(is_deep) {
         return;
     }
-    assert!(is_clean(run), "valid values one after another: {:?} {:?}", run.error, run.rejects);
-    assert_eq!(run.lines().count(), values.len());
-    for (line, value) in run.lines().zip(values) {
-        assert_eq!(parse(line), parse(value.as_bytes()), "the record changed");
-    }
+    check_records(&parsed.iter().collect::<Vec<_>>(), duplicate_keys, run);
 }

@@ -34,7 +34,10 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     match ours {
-        Ok(value) => compare(&value, &theirs),
+        Ok(value) => {
+            compare(&value, &theirs);
+            assert_eq!(index.has_repeated_names(text), theirs.has_repeated_names(), "repeated names");
+        }
         Err(problem) => panic!("{problem}, but serde_json reads it"),
     }
 });

@@ -3,7 +3,7 @@
 //! Every knob is one byte and every byte is a valid choice, so no input is wasted. Seeds use printable characters: `0`
 //! gives the first choice of a list of up to 16 and `1` the second.
 
-use record_stream::RecordLimits;
+use record_stream::{DuplicateKeys, RecordLimits, TextEncoding};
 
 /// The bytes of an input not yet used for options. An input that is too short has zeros behind it.
 #[derive(Debug)]
@@ -50,6 +50,22 @@ impl<'a> Knobs<'a> {
             values: self.choice(&[30, 3, 8, 100, 1000]),
             ..RecordLimits::default()
         }
+    }
+
+    /// How the object is encoded.
+    pub fn encoding(&mut self) -> TextEncoding {
+        self.choice(&[
+            TextEncoding::Utf8,
+            TextEncoding::Utf16,
+            TextEncoding::Utf16Le,
+            TextEncoding::Utf16Be,
+            TextEncoding::Latin1,
+        ])
+    }
+
+    /// What happens to objects in which a name comes twice.
+    pub fn duplicate_keys(&mut self) -> DuplicateKeys {
+        self.choice(&[DuplicateKeys::Last, DuplicateKeys::Reject])
     }
 
     /// Everything behind the options.

@@ -5,6 +5,7 @@
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::fmt;
 
 /// A JSON value as serde_json sees it.
@@ -92,6 +93,26 @@ impl Json<'_> {
             Self::Array(elements) => inner(&mut elements.iter(), 0),
             Self::Object(members) => inner(&mut members.iter().map(|(_, value)| value), members.len()),
         }
+    }
+
+    /// True when an object of the value has two members with one name.
+    #[must_use]
+    pub fn has_repeated_names(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Text(_) => false,
+            Self::Array(elements) => elements.iter().any(Self::has_repeated_names),
+            Self::Object(members) => {
+                let names: HashSet<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+                names.len() < members.len() || members.iter().any(|(_, value)| value.has_repeated_names())
+            }
+        }
+    }
+
+    /// The member with a name; of several the last.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
     /// The value that the tokens of a JSON Pointer lead to; of several the first that leads on to the end.

@@ -1,28 +1,13 @@
-//! Arbitrary rules and records.
+//! Arbitrary rules.
 //!
-//! Names come from a handful, so that rules meet the fields of records often; records are built from the same handful
-//! and written as JSON lines and as CSV rows.
+//! Names come from a handful, that of the records, so that rules meet fields often.
 
+use crate::records::{Field, NAMES, NUMBERS, TEXTS, pick};
+use crate::schemas::{self, FixedSchema};
 use arbitrary::Arbitrary;
-use record_stream::{Condition, FieldPath, FieldType, Reshape, Scalar, Segment, Test};
-use serde_json::{Map, Value};
+use record_stream::{Condition, FieldPath, FieldType, Reshape, Scalar, Segment, Test, TimeFormats, TypeRule};
+use std::sync::LazyLock;
 
-const NAMES: [&str; 8] = ["a", "b", "c", "d", "e\"\\", "é", "", "a.b"];
-const NUMBERS: [&str; 8] = ["0", "-1", "1.50", "1e400", "9007199254740993", "0.1", "-0", "12E-3"];
-const TEXTS: [&str; 12] = [
-    "",
-    "NA",
-    "x",
-    "true",
-    "0",
-    "007",
-    "1.50",
-    "2026-02-28",
-    "2026-02-28T10:00:00+01:00",
-    "{\"a\":[1]}",
-    "é\n\"\\\u{1}",
-    "[",
-];
 const TYPES: [FieldType; 8] = [
     FieldType::String,
     FieldType::Integer,
@@ -33,6 +18,18 @@ const TYPES: [FieldType; 8] = [
     FieldType::Timestamp,
     FieldType::Json,
 ];
+
+/// Ways to write times, each with a time zone; the first are the ordinary ones.
+static TIMES: LazyLock<[TimeFormats; 5]> = LazyLock::new(|| {
+    let parse = |formats: &[&str], zone| TimeFormats::parse(formats, zone).expect("formats that the engine knows");
+    [
+        TimeFormats::default(),
+        parse(&["%d/%m/%Y %H:%M", "rfc3339", "unix"], Some("Europe/Berlin")),
+        parse(&["%d.%m.%Y", "iso_date"], None),
+        parse(&["unix_ms"], Some("+02:00")),
+        parse(&["%b %d, %Y", "%Y-%m-%dT%H:%M:%S%z", "unix"], Some("America/New_York")),
+    ]
+});
 
 /// A step of a path: a name of the handful, or an index.
 #[derive(Debug, Arbitrary)]
@@ -76,29 +73,9 @@ pub struct Rules {
     drop: Vec<Path>,
     rename: Vec<(Path, u8)>,
     set: Vec<(u8, u8)>,
-}
-
-/// One field value.
-#[derive(Debug, Arbitrary)]
-pub enum Field {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Boolean(bool),
-    /// A number of the handful.
-    Number(u8),
-    /// A text of the handful.
-    Text(u8),
-    /// Any text.
-    AnyText(String),
-    /// An array.
-    Array(Vec<Field>),
-    /// An object.
-    Object(Vec<(u8, Field)>),
-}
-
-fn pick<'a>(choices: &[&'a str], choice: u8) -> &'a str {
-    choices[usize::from(choice) % choices.len()]
+    cast: Vec<(Path, u8)>,
+    explode: Option<(Path, Vec<Field>)>,
+    schema: Option<u8>,
 }
 
 impl Path {
@@ -169,7 +146,42 @@ impl Rule {
     }
 }
 
+/// One rule for each field.
+fn type_rules(choices: &[(Path, u8)], is_csv: bool) -> Vec<(FieldPath, TypeRule)> {
+    let mut rules: Vec<(FieldPath, TypeRule)> = Vec::new();
+    for (path, choice) in choices {
+        let (path, choice) = (path.make(is_csv), usize::from(*choice));
+        if rules.iter().all(|(known, _)| *known != path) {
+            let field_type = TYPES[choice % TYPES.len()];
+            rules.push((path, TypeRule { field_type, times: TIMES[choice / TYPES.len() % TIMES.len()].clone() }));
+        }
+    }
+    rules
+}
+
 impl Rules {
+    /// The schema that records must keep.
+    #[must_use]
+    pub fn schema(&self) -> Option<&'static FixedSchema> {
+        self.schema.map(schemas::choose)
+    }
+
+    /// Gives a record the array that is to be exploded, so that it is there more often than by chance.
+    pub fn add_array(&self, members: &mut Vec<(u8, Field)>) {
+        let Some((path, elements)) = &self.explode else { return };
+        let steps = path.deeper.iter().flatten().rev();
+        let value = steps.fold(Field::Array(elements.clone()), |inner, step| match step {
+            Step::Name(name) => Field::Object(vec![(*name, inner)]),
+            Step::Index(index) => {
+                let mut around = vec![Field::Null; usize::from(index % 4)];
+                around.push(inner);
+                Field::Array(around)
+            }
+        });
+        members.retain(|(name, _)| pick(&NAMES, *name) != pick(&NAMES, path.first));
+        members.push((path.first, value));
+    }
+
     /// The rules as the engine takes them. Like a valid job, they give each field one type and one new name, do not
     /// select and drop at once, and write no two fields under one name.
     #[must_use]
@@ -179,12 +191,11 @@ impl Rules {
             condition: self.condition.as_ref().map(|rule| rule.make(is_csv)),
             ..Reshape::default()
         };
-        for (path, choice) in &self.types {
-            let path = path.make(is_csv);
-            if reshape.types.iter().all(|(known, _)| *known != path) {
-                reshape.types.push((path, TYPES[usize::from(*choice) % TYPES.len()].into()));
-            }
-        }
+        reshape.types = type_rules(&self.types, is_csv);
+        reshape.cast = type_rules(&self.cast, is_csv);
+        // A cell is no array.
+        reshape.explode = self.explode.as_ref().filter(|_| !is_csv).map(|(path, _)| path.make(is_csv));
+        reshape.schema = self.schema().map(|fixed| fixed.schema.clone());
         for (path, choice) in &self.rename {
             let (path, name) = (path.make(is_csv), pick(&NAMES, *choice).to_owned());
             if reshape.rename.iter().all(|(known, other)| *known != path && *other != name) {
@@ -211,85 +222,4 @@ impl Rules {
         }
         reshape
     }
-}
-
-impl Field {
-    fn write(&self, text: &mut String) {
-        match self {
-            Self::Null => text.push_str("null"),
-            Self::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
-            Self::Number(choice) => text.push_str(pick(&NUMBERS, *choice)),
-            Self::Text(choice) => text.push_str(&quoted(pick(&TEXTS, *choice))),
-            Self::AnyText(any) => text.push_str(&quoted(any)),
-            Self::Array(elements) => {
-                text.push('[');
-                for (index, element) in elements.iter().enumerate() {
-                    text.push_str(if index > 0 { ", " } else { "" });
-                    element.write(text);
-                }
-                text.push(']');
-            }
-            Self::Object(members) => write_object(members, text),
-        }
-    }
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-fn write_object(members: &[(u8, Field)], text: &mut String) {
-    text.push('{');
-    for (index, (name, value)) in members.iter().enumerate() {
-        text.push_str(if index > 0 { "," } else { "" });
-        text.push_str(&quoted(pick(&NAMES, *name)));
-        text.push_str(": ");
-        value.write(text);
-    }
-    text.push('}');
-}
-
-/// A line of JSON with these members; names may come twice.
-#[must_use]
-pub fn json_line(members: &[(u8, Field)]) -> String {
-    let mut text = String::new();
-    write_object(members, &mut text);
-    text
-}
-
-/// A CSV object whose columns are all the names of the handful.
-#[must_use]
-pub fn csv_object(rows: &[Vec<(u8, Field)>]) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // A name that is empty is replaced by the number of its column.
-    writer.write_record(NAMES).expect("a row");
-    for row in rows {
-        let cells = NAMES.map(|name| {
-            let field = row.iter().find(|(choice, _)| pick(&NAMES, *choice) == name);
-            let mut text = String::new();
-            match field {
-                Some((_, Field::Text(choice))) => text.push_str(pick(&TEXTS, *choice)),
-                Some((_, Field::AnyText(any))) => text.push_str(any),
-                Some((_, other)) => other.write(&mut text),
-                None => {}
-            }
-            text
-        });
-        writer.write_record(cells).expect("a row");
-    }
-    writer.into_inner().expect("the rows")
-}
-
-/// The names of the members of an object, if none comes twice.
-#[must_use]
-pub fn distinct_names(line: &[u8]) -> Option<Map<String, Value>> {
-    let json = crate::oracle::parse(line)?;
-    let crate::oracle::Json::Object(members) = json else { return None };
-    let mut names = Map::new();
-    for (name, _) in members {
-        if names.insert(name, Value::Null).is_some() {
-            return None;
-        }
-    }
-    Some(names)
 }
