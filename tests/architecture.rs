@@ -17,7 +17,20 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("record-stream", &[]),
     ("job", &[]),
     ("object-store", &[]),
-    ("tests", &["batch", "engine-benches", "job", "lambda-shell", "local", "object-store", "record-stream", "s3-store", "transform"]),
+    (
+        "tests",
+        &[
+            "batch",
+            "engine-benches",
+            "job",
+            "lambda-shell",
+            "local",
+            "object-store",
+            "record-stream",
+            "s3-store",
+            "transform",
+        ],
+    ),
 ];
 
 /// Longest source file in lines. A longer one must say why in its first lines, as `Long because: …`.

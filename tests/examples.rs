@@ -55,6 +55,23 @@ fn compressed_and_nested_sources() {
 }
 
 #[test]
+fn months_become_days() {
+    let out = check("months.yaml", 0, [2, 0, 0], [24, 63, 0]);
+    let outputs = outputs(out.path());
+    let lines = |file: &str| String::from_utf8(outputs[file].clone()).unwrap().lines().map(str::to_owned).collect();
+    let first: Vec<String> = lines("months/2012.json.xz.ndjson");
+    let second: Vec<String> = lines("months/2013.ndjson.bz2.ndjson");
+    assert_eq!((first.len(), second.len()), (42, 21));
+    // Midnight of Seattle, in winter and in summer.
+    assert_eq!(
+        first[0],
+        r#"{"month":"2012-01","begins_at":"2012-01-02T08:00:00Z","rain_mm":"10.9","max_celsius":10.6,"weather":"rain","city":"Seattle"}"#
+    );
+    let summer = second.iter().find(|line| line.contains(r#""month":"2013-09""#)).unwrap();
+    assert!(summer.contains(r#"T07:00:00Z","rain_mm":""#), "{summer}");
+}
+
+#[test]
 fn damaged_objects_fail_alone() {
     check("damaged.yaml", 1, [3, 3, 1], [761, 755, 6]);
 }

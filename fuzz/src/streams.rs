@@ -116,10 +116,7 @@ fn check(run: &Run, options: &StreamOptions, text: &[u8]) {
     assert_eq!(counts.written, run.lines().count() as u64, "every record written is one line");
     for line in run.lines() {
         assert!(is_json(line), "not a JSON value: {}", String::from_utf8_lossy(line));
-        assert!(
-            line.len() <= options.limits.output_bytes,
-            "a line holds at most what one record may become"
-        );
+        assert!(line.len() <= options.limits.output_bytes, "a line holds at most what one record may become");
     }
     let mut lines = Lines { text, is_csv, at: 0, line: 1 };
     let mut last = Position::default();

@@ -2,6 +2,8 @@
 //!
 //! `job` and `record-stream` know nothing of each other; this is the one place where their types meet.
 
+#[cfg(test)]
+mod acceptance;
 mod record;
 
 use job::{CsvHeader, CsvOptions, Job};

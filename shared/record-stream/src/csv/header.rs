@@ -24,15 +24,12 @@ pub(crate) fn column_names(record: &[u8], fields: &[FieldSpan], dialect: &CsvDia
             Entry::Occupied(_) => again.push(index),
         }
     }
-    for index in 0..names.len() {
-        if !names[index].is_empty() {
-            continue;
-        }
+    for (index, name) in names.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
         if dialect.empty_names == EmptyNames::Fail {
             return Err(Problem::EmptyHeader { column: index + 1 });
         }
-        names[index] = numbered(index);
-        match taken.entry(names[index].clone()) {
+        *name = numbered(index);
+        match taken.entry(name.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(index);
             }

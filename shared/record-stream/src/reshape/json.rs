@@ -174,7 +174,7 @@ impl JsonShaper {
                 filtered += 1;
                 output.truncate(line);
             }
-            self.check_length(output.len() - start)?;
+            self.check_length(output.len() - start - written as usize)?;
         }
         Ok(match written {
             0 if filtered <= 1 => Fate::Filtered,
