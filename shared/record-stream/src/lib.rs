@@ -8,6 +8,7 @@
 //!
 //! | room | from | to |
 //! |---|---|---|
+//! | `encoding` | bytes in another encoding | UTF-8 |
 //! | `frame`, `csv` | bytes | the slice of a record (and, for CSV, where its fields lie) |
 //! | `json` | a slice | an index of its values, checked against RFC 8259 |
 //! | `schema`, `types`, `condition`, `reshape` | indexed values or fields | a line of NDJSON |
