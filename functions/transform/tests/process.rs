@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 /// A Runtime API that hands out one event and takes one answer.
 struct RuntimeApi {
@@ -22,14 +24,22 @@ impl RuntimeApi {
         Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
     }
 
-    /// Serves connections until the function has answered the event.
+    /// Serves connections until the function has answered the event. Each has a thread: a client may open one and ask on
+    /// another.
     fn invoke(&self, event: &Value) -> Answer {
-        loop {
-            let (stream, _) = self.listener.accept().unwrap();
-            if let Some(answer) = serve(&stream, event) {
-                return answer;
+        let (answers, answer) = mpsc::channel();
+        let (listener, event) = (self.listener.try_clone().unwrap(), event.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (answers, event) = (answers.clone(), event.clone());
+                thread::spawn(move || {
+                    if let Some(answer) = serve(&stream, &event) {
+                        drop(answers.send(answer));
+                    }
+                });
             }
-        }
+        });
+        answer.recv().unwrap()
     }
 }
 
@@ -38,7 +48,7 @@ fn serve(stream: &TcpStream, event: &Value) -> Option<Answer> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut request = String::new();
-        if reader.read_line(&mut request).unwrap() == 0 {
+        if reader.read_line(&mut request).unwrap_or(0) == 0 {
             return None;
         }
         let path = request.split(' ').nth(1).unwrap().to_owned();

@@ -130,6 +130,8 @@ impl Outcome {
             Status::Unprocessed => self.items.unprocessed += 1,
         }
         self.records.read += line.records.read;
+        self.records.exploded += line.records.exploded;
+        self.records.duplicate_keys += line.records.duplicate_keys;
         self.records.written += line.records.written;
         self.records.filtered += line.records.filtered;
         self.records.rejected += line.records.rejected;
