@@ -18,6 +18,10 @@ fn check(name: &str, exit: i32, items: [u64; 3], records: [u64; 3]) -> tempfile:
     let number = |pointer: &str| run.summary.pointer(pointer).and_then(Value::as_u64).unwrap();
     assert_eq!(["/items/succeeded", "/items/failed", "/items/skipped"].map(number), items, "{name}: {shown}");
     assert_eq!(["/records/read", "/records/written", "/records/rejected"].map(number), records, "{name}: {shown}");
+    let [found, gone] =
+        [&["/records/read", "/records/exploded"][..], &["/records/written", "/records/filtered", "/records/rejected"]]
+            .map(|pointers| pointers.iter().map(|pointer| number(pointer)).sum::<u64>());
+    assert_eq!(found, gone, "{name}: every record is accounted for: {shown}");
     assert_eq!(run.ledger.len() as u64, items.iter().sum::<u64>(), "{name}: one ledger line for every object");
     assert_eq!(outputs(out.path()).len() as u64, items[0], "{name}: one output for every object that succeeded");
     out

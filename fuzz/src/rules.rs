@@ -8,17 +8,6 @@ use arbitrary::Arbitrary;
 use record_stream::{Condition, FieldPath, FieldType, Reshape, Scalar, Segment, Test, TimeFormats, TypeRule};
 use std::sync::LazyLock;
 
-const TYPES: [FieldType; 8] = [
-    FieldType::String,
-    FieldType::Integer,
-    FieldType::Float,
-    FieldType::Decimal,
-    FieldType::Boolean,
-    FieldType::Date,
-    FieldType::Timestamp,
-    FieldType::Json,
-];
-
 /// Ways to write times, each with a time zone; the first are the ordinary ones.
 static TIMES: LazyLock<[TimeFormats; 5]> = LazyLock::new(|| {
     let parse = |formats: &[&str], zone| TimeFormats::parse(formats, zone).expect("formats that the engine knows");
@@ -152,8 +141,11 @@ fn type_rules(choices: &[(Path, u8)], is_csv: bool) -> Vec<(FieldPath, TypeRule)
     for (path, choice) in choices {
         let (path, choice) = (path.make(is_csv), usize::from(*choice));
         if rules.iter().all(|(known, _)| *known != path) {
-            let field_type = TYPES[choice % TYPES.len()];
-            rules.push((path, TypeRule { field_type, times: TIMES[choice / TYPES.len() % TIMES.len()].clone() }));
+            let field_type = FieldType::ALL[choice % FieldType::ALL.len()];
+            rules.push((
+                path,
+                TypeRule { field_type, times: TIMES[choice / FieldType::ALL.len() % TIMES.len()].clone() },
+            ));
         }
     }
     rules

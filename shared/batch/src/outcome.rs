@@ -1,6 +1,7 @@
 //! What a worker answers: counts, the ledger's address and the first failures, always small.
 
 use crate::ledger::{LedgerLine, Status};
+use derive_more::AddAssign;
 use serde::{Deserialize, Serialize};
 
 /// Longest answer in bytes. Step Functions carries at most 256 KiB per state; this leaves room for many batches.
@@ -50,7 +51,7 @@ pub struct ItemCounts {
 }
 
 /// Records of items that succeeded: `read` and `exploded` together are `written`, `filtered` and `rejected` together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AddAssign, Serialize, Deserialize)]
 pub struct Records {
     /// Records found.
     pub read: u64,
@@ -69,7 +70,7 @@ pub struct Records {
 }
 
 /// Bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AddAssign, Serialize, Deserialize)]
 pub struct Bytes {
     /// Read from the store, compressed as they lie there.
     pub read: u64,
@@ -129,15 +130,8 @@ impl Outcome {
             Status::Skipped => self.items.skipped += 1,
             Status::Unprocessed => self.items.unprocessed += 1,
         }
-        self.records.read += line.records.read;
-        self.records.exploded += line.records.exploded;
-        self.records.duplicate_keys += line.records.duplicate_keys;
-        self.records.written += line.records.written;
-        self.records.filtered += line.records.filtered;
-        self.records.rejected += line.records.rejected;
-        self.bytes.read += line.bytes.read;
-        self.bytes.expanded += line.bytes.expanded;
-        self.bytes.written += line.bytes.written;
+        self.records += line.records;
+        self.bytes += line.bytes;
         if line.status == Status::Failed && self.failures.len() < MAX_FAILURES {
             let text = |part: Option<&str>| shorten(part.unwrap_or_default());
             self.failures.push(Failure {
@@ -154,5 +148,40 @@ fn shorten(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN_CHARACTERS) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Item;
+    use serde_json::{Value, json};
+
+    /// Counts in which every field has another number, whatever fields there are.
+    fn distinct<T: Default + Serialize + for<'de> Deserialize<'de>>(first: u64) -> T {
+        let mut counts = serde_json::to_value(T::default()).unwrap();
+        for (number, count) in (first..).zip(counts.as_object_mut().unwrap().values_mut()) {
+            *count = number.into();
+        }
+        serde_json::from_value(counts).unwrap()
+    }
+
+    #[test]
+    fn every_count_of_every_line_is_in_the_sum() {
+        let item = Item { key: "k".into(), ..Item::default() };
+        let lines = [100, 2000].map(|first| LedgerLine {
+            records: distinct(first),
+            bytes: distinct(first),
+            ..LedgerLine::new("b", &item, Status::Succeeded)
+        });
+        let outcome = Outcome::of("r", Address { bucket: "b".into(), key: "k".into() }, &lines, 1);
+        let check = |counts: Value| {
+            for (number, (name, count)) in (0_u64..).zip(counts.as_object().unwrap()) {
+                assert_eq!(count, &json!(2100 + 2 * number), "{name}");
+            }
+        };
+        check(serde_json::to_value(outcome.records).unwrap());
+        check(serde_json::to_value(outcome.bytes).unwrap());
+        assert_eq!((outcome.items.total, outcome.items.succeeded), (2, 2));
     }
 }

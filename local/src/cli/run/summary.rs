@@ -125,12 +125,8 @@ impl Summary {
             "in_failed_batches": given.failed, "in_stopped_batches": given.stopped,
             "without_answer": given.without_answer, "never_started": tally.never_started,
         });
-        summary["records"] = json!({
-            "read": records.read, "written": records.written,
-            "filtered": records.filtered, "rejected": records.rejected,
-            "exploded": records.exploded, "duplicate_keys": records.duplicate_keys,
-        });
-        summary["bytes"] = json!({"read": bytes.read, "expanded": bytes.expanded, "written": bytes.written});
+        summary["records"] = json!(records);
+        summary["bytes"] = json!(bytes);
         summary["batches"] = json!({
             "total": batches.ended(), "failed": batches.failed, "stopped": batches.stopped,
             "without_answer": batches.without_answer,

@@ -1,5 +1,7 @@
 //! Adding up what the workers answered.
 
+use derive_more::AddAssign;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::asl::ExecutionStatus;
@@ -25,7 +27,7 @@ pub(super) struct Tally {
 }
 
 /// Batches that ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign)]
 pub(super) struct Batches {
     /// Those that ended with the answer of a Mapmill worker.
     pub(super) answered: u64,
@@ -38,7 +40,7 @@ pub(super) struct Batches {
 }
 
 /// Items that batches were given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign)]
 pub(super) struct Given {
     pub(super) answered: u64,
     pub(super) without_answer: u64,
@@ -48,7 +50,8 @@ pub(super) struct Given {
 }
 
 /// What workers said of their items.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Items {
     pub(super) total: u64,
     pub(super) succeeded: u64,
@@ -57,7 +60,8 @@ pub(super) struct Items {
     pub(super) unprocessed: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Records {
     pub(super) read: u64,
     pub(super) written: u64,
@@ -69,7 +73,8 @@ pub(super) struct Records {
     pub(super) duplicate_keys: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Bytes {
     pub(super) read: u64,
     pub(super) expanded: u64,
@@ -98,21 +103,9 @@ impl Tally {
         };
         self.batches.answered += 1;
         self.given.answered += items;
-        let number = |pointer: &str| answer.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-        self.items.total += number("/items/total");
-        self.items.succeeded += number("/items/succeeded");
-        self.items.failed += number("/items/failed");
-        self.items.skipped += number("/items/skipped");
-        self.items.unprocessed += number("/items/unprocessed");
-        self.records.read += number("/records/read");
-        self.records.written += number("/records/written");
-        self.records.filtered += number("/records/filtered");
-        self.records.rejected += number("/records/rejected");
-        self.records.exploded += number("/records/exploded");
-        self.records.duplicate_keys += number("/records/duplicate_keys");
-        self.bytes.read += number("/bytes/read");
-        self.bytes.expanded += number("/bytes/expanded");
-        self.bytes.written += number("/bytes/written");
+        self.items += counts(&answer["items"]);
+        self.records += counts(&answer["records"]);
+        self.bytes += counts(&answer["bytes"]);
         for failure in answer["failures"].as_array().into_iter().flatten() {
             if self.failures.len() < MOST_SHOWN {
                 let text = |name: &str| failure[name].as_str().unwrap_or_default().to_owned();
@@ -138,34 +131,24 @@ impl Tally {
 
     /// Adds another tally to this one.
     pub(super) fn merge(&mut self, other: Self) {
-        self.batches.answered += other.batches.answered;
-        self.batches.without_answer += other.batches.without_answer;
-        self.batches.failed += other.batches.failed;
-        self.batches.stopped += other.batches.stopped;
-        self.given.answered += other.given.answered;
-        self.given.without_answer += other.given.without_answer;
-        self.given.failed += other.given.failed;
-        self.given.stopped += other.given.stopped;
+        self.batches += other.batches;
+        self.given += other.given;
         self.never_started += other.never_started;
-        self.items.total += other.items.total;
-        self.items.succeeded += other.items.succeeded;
-        self.items.failed += other.items.failed;
-        self.items.skipped += other.items.skipped;
-        self.items.unprocessed += other.items.unprocessed;
-        self.records.read += other.records.read;
-        self.records.written += other.records.written;
-        self.records.filtered += other.records.filtered;
-        self.records.rejected += other.records.rejected;
-        self.records.exploded += other.records.exploded;
-        self.records.duplicate_keys += other.records.duplicate_keys;
-        self.bytes.read += other.bytes.read;
-        self.bytes.expanded += other.bytes.expanded;
-        self.bytes.written += other.bytes.written;
+        self.items += other.items;
+        self.records += other.records;
+        self.bytes += other.bytes;
         self.failures.extend(other.failures);
         self.failures.truncate(MOST_SHOWN);
         self.batch_failures.extend(other.batch_failures);
         self.batch_failures.truncate(MOST_SHOWN);
     }
+}
+
+/// The counts of an answer; what is missing or no count is zero.
+fn counts<T: Default + for<'de> Deserialize<'de>>(answer: &Value) -> T {
+    let given = answer.as_object().into_iter().flatten().filter(|(_, count)| count.is_u64());
+    let given = given.map(|(name, count)| (name.clone(), count.clone())).collect();
+    T::deserialize(Value::Object(given)).unwrap_or_default()
 }
 
 /// The answer of a Mapmill worker, as opposed to that of any other function or state.
@@ -186,7 +169,7 @@ pub(super) fn sample_outcome(failed: u64) -> Value {
     serde_json::json!({
         "version": 1, "ledger": {"bucket": "b", "key": "k"},
         "items": {"total": 3, "succeeded": 2 - failed, "failed": failed, "skipped": 1, "unprocessed": 0},
-        "records": {"read": 5, "written": 4, "filtered": 0, "rejected": 1},
+        "records": {"read": 4, "exploded": 1, "written": 4, "filtered": 0, "rejected": 1, "duplicate_keys": "?"},
         "bytes": {"read": 10, "expanded": 20, "written": 5},
         "failures": vec![serde_json::json!({"key": "a", "code": "invalid_json", "message": "m"}); failed as usize],
     })
@@ -210,7 +193,8 @@ mod tests {
         assert_eq!(tally.batches, Batches { answered: 2, without_answer: 1, failed: 2, stopped: 1 });
         assert_eq!(tally.given, Given { answered: 6, without_answer: 2, failed: 5, stopped: 5 });
         assert_eq!(tally.items, Items { total: 6, succeeded: 2, failed: 2, skipped: 2, unprocessed: 0 });
-        assert_eq!(tally.records.written, 8);
+        let records = Records { read: 8, written: 8, filtered: 0, rejected: 2, exploded: 2, duplicate_keys: 0 };
+        assert_eq!(tally.records, records);
         assert_eq!(tally.bytes.expanded, 40);
         assert_eq!(tally.failures.len(), 2);
         let pair = |error: &str, cause: &str| [error.to_owned(), cause.to_owned()];
@@ -219,6 +203,6 @@ mod tests {
         let mut both = tally.clone();
         both.merge(tally.clone());
         assert_eq!((both.batches.ended(), both.given.total(), both.items.total), (12, 36, 12));
-        assert_eq!((both.records.read, both.bytes.read, both.failures.len()), (20, 40, 4));
+        assert_eq!((both.records.read, both.bytes.read, both.failures.len()), (16, 40, 4));
     }
 }

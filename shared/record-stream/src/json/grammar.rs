@@ -78,8 +78,9 @@ pub(crate) fn scan_number(text: &[u8], from: usize) -> Result<usize, usize> {
     Ok(at)
 }
 
+/// Index of the first byte at or after `from` that is no digit, or the length.
 #[inline(always)]
-fn skip_digits(text: &[u8], from: usize) -> usize {
+pub(crate) fn skip_digits(text: &[u8], from: usize) -> usize {
     let mut at = from;
     while matches!(text.get(at), Some(b'0'..=b'9')) {
         at += 1;

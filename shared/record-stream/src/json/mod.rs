@@ -21,6 +21,6 @@ pub use text::Text;
 pub use value::{Elements, Members, Value};
 
 pub(crate) use compact::write_without_line_breaks;
-pub(crate) use grammar::{is_whitespace, number_at, scan_string, skip_whitespace};
+pub(crate) use grammar::{is_whitespace, number_at, scan_string, skip_digits, skip_whitespace};
 pub(crate) use repeated::write_last_of_each_name;
 pub(crate) use text::{write_json_string, write_json_text};

@@ -153,17 +153,7 @@ mod tests {
     /// error.
     #[track_caller]
     fn check(json: &str, expected: [&str; 8]) {
-        let types = [
-            FieldType::String,
-            FieldType::Integer,
-            FieldType::Float,
-            FieldType::Decimal,
-            FieldType::Boolean,
-            FieldType::Date,
-            FieldType::Timestamp,
-            FieldType::Json,
-        ];
-        let found = types.map(|wanted| converted(json, &wanted.into()).unwrap_or_else(|_| "-".to_owned()));
+        let found = FieldType::ALL.map(|wanted| converted(json, &wanted.into()).unwrap_or_else(|_| "-".to_owned()));
         assert_eq!(found, expected, "{json}");
     }
 

@@ -56,6 +56,20 @@ pub enum FieldType {
     Json,
 }
 
+impl FieldType {
+    /// All types.
+    pub const ALL: [Self; 8] = [
+        Self::String,
+        Self::Integer,
+        Self::Float,
+        Self::Decimal,
+        Self::Boolean,
+        Self::Date,
+        Self::Timestamp,
+        Self::Json,
+    ];
+}
+
 impl fmt::Display for FieldType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

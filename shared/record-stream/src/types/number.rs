@@ -5,6 +5,7 @@
 //! writes a number out in another form, and that form has a bound: `1e999999999` must not become a gigabyte of zeros.
 
 use super::decimal::Decimal;
+use crate::json::skip_digits;
 
 /// Most digits that a number may have when its exponent or point is written out.
 pub(crate) const WRITTEN_DIGITS: usize = 400;
@@ -54,15 +55,6 @@ impl NumberShape {
     pub(super) fn is_whole(self) -> bool {
         !self.has_point && !self.has_exponent
     }
-}
-
-#[inline(always)]
-fn skip_digits(text: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while text.get(at).is_some_and(u8::is_ascii_digit) {
-        at += 1;
-    }
-    at
 }
 
 /// Writes a number with the digits it has: in JSON's form only a plus sign and leading zeros go, and a missing digit at
