@@ -31,6 +31,8 @@ pub async fn check_all(store: Arc<dyn ObjectStore>, bucket: BucketName) {
     suite.what_is_missing_is_not_found().await;
     suite.uploads_become_visible_when_complete().await;
     suite.aborted_uploads_leave_nothing().await;
+    suite.uploads_go_on_in_another_writer().await;
+    suite.heads_tell_what_is_there().await;
     suite.large_objects_are_streamed().await;
 }
 
@@ -264,5 +266,39 @@ impl Suite {
             position += chunk.len();
         }
         assert_eq!(position, body.len());
+    }
+
+    async fn uploads_go_on_in_another_writer(&self) {
+        let options = WriterOptions { part_bytes: PART_BYTES, ..WriterOptions::default() };
+        let request = WriteRequest::new(self.address("continued"));
+        let body = pattern(2 * PART_BYTES + 7000, 23);
+        for cut in [10, PART_BYTES + 3000, body.len()] {
+            let mut first = ObjectWriter::new(self.store.clone(), request.clone(), options);
+            require(first.write(&body[..cut]).await, "the first writer");
+            let (state, buffer) = first.checkpoint();
+            let buffer = buffer.to_vec();
+            // What comes after the checkpoint does not count, also not a part of it.
+            require(first.write(&pattern(PART_BYTES + 1, 29)).await, "the first writer goes on");
+            if state.upload.is_some() {
+                drop(first);
+            } else {
+                require(first.abort().await, "an upload that no checkpoint needs");
+            }
+            let resumed = ObjectWriter::resume(self.store.clone(), request.clone(), options, state, buffer).await;
+            let mut second = require(resumed, "the second writer");
+            require(second.write(&body[cut..]).await, "the second writer");
+            let written = require(second.finish().await, "finishing");
+            assert_eq!(written.bytes, body.len() as u64, "bytes of both writers");
+            assert_eq!(read_all(require(self.open("continued", None, None).await, "open")).await, body);
+        }
+    }
+
+    async fn heads_tell_what_is_there(&self) {
+        let metadata = BTreeMap::from([("mapmill-job".to_owned(), "abc".to_owned())]);
+        let request = WriteRequest { metadata: metadata.clone(), ..WriteRequest::new(self.address("asked")) };
+        let written = require(self.store.put(&request, Bytes::from_static(b"1234")).await, "put");
+        let head = require(self.store.head(&request.address).await, "head");
+        assert_eq!((head.etag, head.size, head.metadata), (written.etag, 4, metadata));
+        require_error(self.store.head(&self.address("never")).await, ErrorClass::NotFound, code::NO_SUCH_KEY);
     }
 }

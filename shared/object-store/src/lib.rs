@@ -1,6 +1,6 @@
 //! The port to an object store: what Mapmill needs of S3, in its own words.
 //!
-//! The crate knows no AWS. An adapter implements [`ObjectStore`], three operations on single requests; everything that
+//! The crate knows no AWS. An adapter implements [`ObjectStore`], a few operations on single requests; everything that
 //! makes them safe for objects of any size is built on top of the trait and works with every adapter:
 //!
 //! * [`ResumingReader`] goes on where a broken body stopped, at the same version of the object;
@@ -40,5 +40,8 @@ pub use expand::{Compression, Expander, ExpansionLimits, UnsupportedCompression,
 pub use names::{BucketName, ETag, NameError, ObjectAddress, ObjectKey};
 pub use places::{Places, PlacesError};
 pub use resume::{ResumeOptions, ResumingReader};
-pub use store::{ByteRange, MultipartUpload, ObjectReader, ObjectStore, OpenRequest, WriteRequest, Written};
-pub use writer::{ObjectWriter, WriterOptions};
+pub use store::{
+    ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart, WriteRequest,
+    Written,
+};
+pub use writer::{ObjectWriter, WriterOptions, WriterState};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
 use crate::error::ObjectError;
@@ -61,6 +62,17 @@ impl std::fmt::Debug for ObjectReader {
     }
 }
 
+/// What the service says about an object without sending it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    /// The present version.
+    pub etag: ETag,
+    /// The size in bytes.
+    pub size: u64,
+    /// User metadata, names in lower case.
+    pub metadata: BTreeMap<String, String>,
+}
+
 /// What to write where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteRequest {
@@ -100,11 +112,43 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// after the end of the object is `BadData`. A range that ends after the end of the object is cut.
     async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError>;
 
+    /// Asks about an object. A missing object or bucket is `NotFound`; S3 says `Denied` instead to whom may not list the
+    /// bucket.
+    async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError>;
+
     /// Writes an object in one request. It becomes visible whole or not at all.
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError>;
 
     /// Begins an upload in parts. Nothing is visible before it is completed.
     async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError>;
+
+    /// Goes on with an upload that another process began with the same request. Nothing is sent yet, so an upload that is
+    /// gone shows as `NotFound` at the next operation. Parts that were uploaded after the state was taken are replaced.
+    async fn resume_upload(
+        &self,
+        request: &WriteRequest,
+        state: &UploadState,
+    ) -> Result<Box<dyn MultipartUpload>, ObjectError>;
+}
+
+/// How far an upload has come: enough to go on with it in another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadState {
+    /// The service's name of the upload.
+    pub id: String,
+    /// The parts that are uploaded, in order, the first with number 1.
+    pub parts: Vec<UploadedPart>,
+}
+
+/// A part that is uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadedPart {
+    /// The tag that the service gave it.
+    pub etag: String,
+    /// The CRC-32 that the service compared, in Base64, if it says so.
+    pub crc32: Option<String>,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// An upload in parts.
@@ -112,6 +156,9 @@ pub trait ObjectStore: Send + Sync + 'static {
 pub trait MultipartUpload: Send {
     /// Uploads one part. Numbers begin at 1 and go up by one; every part but the last has at least 5 MiB.
     async fn upload_part(&mut self, number: u32, body: Bytes) -> Result<(), ObjectError>;
+
+    /// How far the upload has come.
+    fn state(&self) -> UploadState;
 
     /// Makes the object visible. When this fails, the upload is still to be aborted.
     async fn complete(&mut self) -> Result<Written, ObjectError>;

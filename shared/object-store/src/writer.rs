@@ -3,13 +3,19 @@
 //! Bytes gather in a buffer. If the object ends before the buffer is full, it is written by one request. Otherwise an
 //! upload in parts begins, and every full buffer becomes a part. Either way the object becomes visible whole, in
 //! [`ObjectWriter::finish`], or not at all: a writer that fails, is aborted or is dropped gives its upload up.
+//!
+//! A writer can be continued by another process: [`ObjectWriter::checkpoint`] tells what was uploaded and what is still in
+//! the buffer, and [`ObjectWriter::resume`] goes on there. From the first checkpoint on, a writer that is merely dropped
+//! leaves its upload, because the checkpoint needs it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorClass, ObjectError, code};
-use crate::store::{MultipartUpload, ObjectStore, WriteRequest, Written};
+use crate::store::{MultipartUpload, ObjectStore, UploadState, WriteRequest, Written};
 
 /// How an [`ObjectWriter`] cuts an object into parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +32,15 @@ impl Default for WriterOptions {
     }
 }
 
+/// How far a writer has come; the bytes of its buffer belong to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterState {
+    /// The upload, if one has begun.
+    pub upload: Option<UploadState>,
+    /// Bytes given to the writer, those in its buffer included.
+    pub bytes: u64,
+}
+
 /// Writes one object. Parts are uploaded one at a time, while [`ObjectWriter::write`] waits.
 pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
@@ -36,6 +51,8 @@ pub struct ObjectWriter {
     parts: u32,
     bytes: u64,
     failed: bool,
+    /// A checkpoint needs the upload.
+    is_kept: bool,
 }
 
 impl ObjectWriter {
@@ -43,7 +60,47 @@ impl ObjectWriter {
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, request: WriteRequest, options: WriterOptions) -> Self {
         let options = WriterOptions { part_bytes: options.part_bytes.max(1), ..options };
-        Self { store, request, options, buffer: Vec::new(), upload: None, parts: 0, bytes: 0, failed: false }
+        Self { store, request, options, buffer: Vec::new(), upload: None, parts: 0, bytes: 0, failed: false, is_kept: false }
+    }
+
+    /// A writer that goes on where another one with the same request and options made a checkpoint, with the bytes that
+    /// were in its buffer.
+    pub async fn resume(
+        store: Arc<dyn ObjectStore>,
+        request: WriteRequest,
+        options: WriterOptions,
+        state: WriterState,
+        buffer: Vec<u8>,
+    ) -> Result<Self, ObjectError> {
+        let upload = match &state.upload {
+            Some(upload) => Some(store.resume_upload(&request, upload).await?),
+            None => None,
+        };
+        let parts = state.upload.as_ref().map_or(0, |upload| u32::try_from(upload.parts.len()).unwrap_or(u32::MAX));
+        let is_kept = upload.is_some();
+        let mut writer = Self::new(store, request, options);
+        (writer.upload, writer.parts, writer.is_kept) = (upload, parts, is_kept);
+        (writer.buffer, writer.bytes) = (buffer, state.bytes);
+        Ok(writer)
+    }
+
+    /// What another process needs to go on from here, and the bytes in the buffer. The upload is left alone from now on
+    /// when the writer is dropped; [`ObjectWriter::abort`] still frees it.
+    pub fn checkpoint(&mut self) -> (WriterState, &[u8]) {
+        let upload = self.upload.as_ref().map(|upload| upload.state());
+        self.is_kept = upload.is_some();
+        (WriterState { upload, bytes: self.bytes }, &self.buffer)
+    }
+
+    /// True when an upload in parts has begun, so that its metadata are fixed.
+    #[must_use]
+    pub fn is_upload(&self) -> bool {
+        self.upload.is_some()
+    }
+
+    /// The metadata of an object that is written by one request. An upload in parts keeps those that it began with.
+    pub fn set_metadata(&mut self, metadata: BTreeMap<String, String>) {
+        self.request.metadata = metadata;
     }
 
     /// Bytes given to the writer so far.
@@ -161,7 +218,8 @@ impl ObjectWriter {
 impl Drop for ObjectWriter {
     /// Frees the upload of a writer whose task was cancelled, as far as a runtime is still there to do it.
     fn drop(&mut self) {
-        if let Some(mut upload) = self.upload.take()
+        if !self.is_kept
+            && let Some(mut upload) = self.upload.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move { drop(upload.abort().await) });

@@ -18,7 +18,19 @@ pub(crate) struct InputBuffer {
 
 impl InputBuffer {
     pub(crate) fn new(lines: LineCounter) -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0, consumed: 0, lines }
+        Self::at(0, lines)
+    }
+
+    /// A buffer for an object that is read from this offset on.
+    pub(crate) fn at(consumed: u64, lines: LineCounter) -> Self {
+        Self { bytes: Vec::new(), start: 0, end: 0, consumed, lines }
+    }
+
+    /// Takes up to so many bytes away as if they had never come; answers how many.
+    pub(crate) fn drop_front(&mut self, most: u64) -> u64 {
+        let dropped = usize::try_from(most).unwrap_or(usize::MAX).min(self.end - self.start);
+        self.start += dropped;
+        dropped as u64
     }
 
     /// Room for at least `at_least` more bytes behind those that are there.

@@ -38,6 +38,9 @@ pub enum Problem {
         /// What was not finished.
         inside: &'static str,
     },
+    /// A checkpoint was made by a stream with other options.
+    #[error("the checkpoint is not one of a stream with these options")]
+    CheckpointMismatch,
     /// The object holds no JSON value.
     #[error("expected a JSON value, found an object without one")]
     NoJsonValue,
@@ -197,6 +200,7 @@ impl Problem {
             Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::InvalidJson { .. } | Self::InvalidJsonStructure { .. } => "invalid_json",
             Self::UnexpectedEnd { .. } => "unexpected_end",
+            Self::CheckpointMismatch => "checkpoint_mismatch",
             Self::NoJsonValue => "no_json_value",
             Self::PointerNotFound => "pointer_not_found",
             Self::PointerNotAnArray { .. } => "pointer_not_an_array",

@@ -16,6 +16,7 @@
 
 mod blocks;
 mod buffer;
+mod checkpoint;
 mod condition;
 mod copy;
 mod csv;
@@ -33,6 +34,7 @@ mod schema;
 mod stream;
 mod types;
 
+pub use checkpoint::Checkpoint;
 pub use condition::{Condition, Instant, Scalar, Test};
 pub use csv::{CsvDialect, CsvHeader, DuplicateNames, EmptyNames, RaggedRows};
 pub use detect::{DetectedFormat, detect_format};

@@ -22,7 +22,17 @@ pub(crate) struct LineCounter {
 
 impl LineCounter {
     pub(crate) fn new(end: LineEnd) -> Self {
-        Self { end, line: 1, after_return: false }
+        Self::at(end, 1, false)
+    }
+
+    /// A counter that goes on at a line; `after_return` as [`LineCounter::is_after_return`] said there.
+    pub(crate) fn at(end: LineEnd, line: u64, after_return: bool) -> Self {
+        Self { end, line, after_return }
+    }
+
+    /// True when the last byte was a `\r` that ended a line, to which a `\n` would still belong.
+    pub(crate) fn is_after_return(&self) -> bool {
+        self.after_return
     }
 
     /// The line on which the next byte stands, from 1.

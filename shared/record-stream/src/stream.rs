@@ -21,6 +21,7 @@ mod csv;
 mod json;
 
 use crate::buffer::InputBuffer;
+use crate::checkpoint::Checkpoint;
 use crate::csv::CsvDialect;
 use crate::encoding::{TextEncoding, Transcoder};
 use crate::error::{Problem, StreamError};
@@ -29,6 +30,7 @@ use crate::limits::RecordLimits;
 use crate::lines::{LineCounter, LineEnd};
 use crate::position::Position;
 use crate::reshape::{Fate, Reshape};
+use serde::{Deserialize, Serialize};
 use csv::CsvSource;
 use json::JsonSource;
 
@@ -109,7 +111,7 @@ pub struct Reject<'a> {
 }
 
 /// How many records went where: `read` and `exploded` together are `written`, `filtered` and `rejected` together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RecordCounts {
     /// Records found.
     pub read: u64,
@@ -133,6 +135,8 @@ pub struct RecordStream {
     source: Source,
     counts: RecordCounts,
     mark_checked: bool,
+    /// Bytes of the text that an earlier stream read, and that are still to be passed over.
+    passed_over: u64,
 }
 
 #[derive(Debug)]
@@ -156,7 +160,61 @@ impl RecordStream {
             counts: RecordCounts::default(),
             // A transcoder has taken its own mark.
             mark_checked: options.encoding != TextEncoding::Utf8,
+            passed_over: 0,
         }
+    }
+
+    /// A stream that goes on where another one with the same options made a checkpoint. It is filled with the bytes of
+    /// the object from [`RecordStream::first_byte`] on.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be one of a stream with these options.
+    pub fn resume(options: &StreamOptions, checkpoint: &Checkpoint) -> Result<Self, Problem> {
+        checkpoint.check(&options.limits)?;
+        let (source, line_end) = match &options.format {
+            RecordFormat::Csv(dialect) => {
+                let source = CsvSource::resume(dialect, options, &checkpoint.framing)?;
+                (Source::Csv(Box::new(source)), LineEnd::Any)
+            }
+            _ => (Source::Json(Box::new(JsonSource::resume(options, checkpoint)?)), LineEnd::LineFeed),
+        };
+        let lines = LineCounter::at(line_end, checkpoint.line, checkpoint.after_return);
+        Ok(Self {
+            buffer: InputBuffer::at(checkpoint.byte, lines),
+            transcoder: Transcoder::new(options.encoding),
+            source,
+            counts: checkpoint.counts,
+            mark_checked: true,
+            passed_over: checkpoint.byte - Self::first_byte(options.encoding, checkpoint),
+        })
+    }
+
+    /// The byte of the object (after decompression) from which a stream that goes on must be filled: that of the
+    /// checkpoint, or the first one if the text must be transcoded up to there.
+    #[must_use]
+    pub fn first_byte(encoding: TextEncoding, checkpoint: &Checkpoint) -> u64 {
+        if encoding == TextEncoding::Utf8 { checkpoint.byte } else { 0 }
+    }
+
+    /// Where the stream stands, for another one to go on from there. Ask after [`Progress::NeedInput`]: the checkpoint
+    /// then stands before the record that has begun, if one has. There is none before the first record can begin (in a
+    /// CSV header, in the JSON text in front of the records), in the rest of a record that was too long, in a JSON
+    /// document that is one record, and behind the array of records.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        let framing = match &self.source {
+            _ if !self.mark_checked || self.passed_over > 0 => None,
+            Source::Json(source) => source.checkpoint(),
+            Source::Csv(source) => source.checkpoint(),
+        };
+        let lines = self.buffer.lines();
+        Some(Checkpoint {
+            byte: self.buffer.offset(),
+            line: lines.line(),
+            after_return: lines.is_after_return(),
+            counts: self.counts,
+            framing: framing?,
+        })
     }
 
     /// Appends a chunk of the object. Call it only after [`Progress::NeedInput`]: the buffer then holds at most one
@@ -165,6 +223,13 @@ impl RecordStream {
         match &mut self.transcoder {
             Some(transcoder) => transcoder.transcode(chunk, false, &mut self.buffer),
             None => self.buffer.fill(chunk),
+        }
+        self.pass_over();
+    }
+
+    fn pass_over(&mut self) {
+        if self.passed_over > 0 {
+            self.passed_over -= self.buffer.drop_front(self.passed_over);
         }
     }
 
@@ -182,6 +247,7 @@ impl RecordStream {
     ) -> Result<Progress, StreamError> {
         if end_of_input && let Some(transcoder) = &mut self.transcoder {
             transcoder.transcode(&[], true, &mut self.buffer);
+            self.pass_over();
         }
         if !self.mark_checked && !self.check_mark(end_of_input) {
             return Ok(Progress::NeedInput);

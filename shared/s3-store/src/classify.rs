@@ -161,7 +161,7 @@ fn by_status(status: u16, operation: &str) -> (ErrorClass, &'static str) {
     match status {
         300..=399 => (Configuration, code::WRONG_ENDPOINT),
         401 | 403 => (Denied, code::ACCESS_DENIED),
-        404 if operation == "open" => (NotFound, code::NO_SUCH_KEY),
+        404 if operation == "open" || operation == "head" => (NotFound, code::NO_SUCH_KEY),
         404 => (NotFound, code::NO_SUCH_BUCKET),
         408 => (Transient, code::TIMEOUT),
         409 => (Transient, code::SERVICE_ERROR),

@@ -5,8 +5,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use object_store::{
-    ETag, ErrorClass, MultipartUpload, ObjectAddress, ObjectError, ObjectReader, ObjectStore, OpenRequest,
-    WriteRequest, Written, code,
+    ETag, ErrorClass, MultipartUpload, ObjectAddress, ObjectError, ObjectHead, ObjectReader, ObjectStore, OpenRequest,
+    UploadState, WriteRequest, Written, code,
 };
 
 use crate::classify::request_failure;
@@ -43,6 +43,22 @@ impl ObjectStore for S3Store {
         open::open(&self.client, request).await
     }
 
+    async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(address.bucket.as_str())
+            .key(address.key.as_str())
+            .send()
+            .await
+            .map_err(|error| request_failure("head", address, error))?;
+        Ok(ObjectHead {
+            etag: written_etag("head", address, answer.e_tag())?,
+            size: answer.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or_default(),
+            metadata: answer.metadata.unwrap_or_default().into_iter().collect(),
+        })
+    }
+
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
         let address = &request.address;
         let bytes = body.len() as u64;
@@ -63,6 +79,14 @@ impl ObjectStore for S3Store {
 
     async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
         Ok(Box::new(S3Upload::begin(self.client.clone(), request).await?))
+    }
+
+    async fn resume_upload(
+        &self,
+        request: &WriteRequest,
+        state: &UploadState,
+    ) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        Ok(Box::new(S3Upload::resume(self.client.clone(), request, state.clone())))
     }
 }
 

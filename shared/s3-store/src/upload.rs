@@ -5,7 +5,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
-use object_store::{ErrorClass, MultipartUpload, ObjectAddress, ObjectError, WriteRequest, Written, code};
+use object_store::{
+    ErrorClass, MultipartUpload, ObjectAddress, ObjectError, UploadState, UploadedPart, WriteRequest, Written, code,
+};
 
 use crate::classify::request_failure;
 use crate::store::written_etag;
@@ -16,9 +18,7 @@ const OPERATION: &str = "upload";
 pub(crate) struct S3Upload {
     client: Client,
     address: ObjectAddress,
-    upload_id: String,
-    parts: Vec<CompletedPart>,
-    bytes: u64,
+    state: UploadState,
 }
 
 impl S3Upload {
@@ -39,7 +39,12 @@ impl S3Upload {
             let message = "expected an upload id in the answer of the service; found none";
             return Err(ObjectError::new(ErrorClass::Transient, code::UNREADABLE_ANSWER, OPERATION, &address, message));
         };
-        Ok(Self { client, address, upload_id, parts: Vec::new(), bytes: 0 })
+        Ok(Self { client, address, state: UploadState { id: upload_id, parts: Vec::new() } })
+    }
+
+    /// Goes on with an upload that was begun elsewhere.
+    pub(crate) fn resume(client: Client, request: &WriteRequest, state: UploadState) -> Self {
+        Self { client, address: request.address.clone(), state }
     }
 
     fn part_number(&self, number: u32) -> Result<i32, ObjectError> {
@@ -60,36 +65,47 @@ impl MultipartUpload for S3Upload {
             .upload_part()
             .bucket(self.address.bucket.as_str())
             .key(self.address.key.as_str())
-            .upload_id(&self.upload_id)
+            .upload_id(&self.state.id)
             .part_number(part_number)
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(body))
             .send()
             .await
             .map_err(|error| request_failure(OPERATION, &self.address, error))?;
-        let part = CompletedPart::builder()
-            .part_number(part_number)
-            .set_e_tag(answer.e_tag)
-            .set_checksum_crc32(answer.checksum_crc32)
-            .build();
-        self.parts.push(part);
-        self.bytes += bytes;
+        let Some(etag) = answer.e_tag else {
+            let message = "expected an ETag of the part in the answer of the service; found none";
+            let (class, code) = (ErrorClass::Transient, code::UNREADABLE_ANSWER);
+            return Err(ObjectError::new(class, code, OPERATION, &self.address, message));
+        };
+        self.state.parts.push(UploadedPart { etag, crc32: answer.checksum_crc32, bytes });
         Ok(())
     }
 
+    fn state(&self) -> UploadState {
+        self.state.clone()
+    }
+
     async fn complete(&mut self) -> Result<Written, ObjectError> {
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(self.parts.clone())).build();
+        let parts = (1..).zip(&self.state.parts).map(|(number, part)| {
+            CompletedPart::builder()
+                .part_number(number)
+                .e_tag(&part.etag)
+                .set_checksum_crc32(part.crc32.clone())
+                .build()
+        });
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let answer = self
             .client
             .complete_multipart_upload()
             .bucket(self.address.bucket.as_str())
             .key(self.address.key.as_str())
-            .upload_id(&self.upload_id)
+            .upload_id(&self.state.id)
             .multipart_upload(parts)
             .send()
             .await
             .map_err(|error| request_failure(OPERATION, &self.address, error))?;
-        Ok(Written { etag: written_etag(OPERATION, &self.address, answer.e_tag())?, bytes: self.bytes })
+        let bytes = self.state.parts.iter().map(|part| part.bytes).sum();
+        Ok(Written { etag: written_etag(OPERATION, &self.address, answer.e_tag())?, bytes })
     }
 
     async fn abort(&mut self) -> Result<(), ObjectError> {
@@ -97,7 +113,7 @@ impl MultipartUpload for S3Upload {
             .abort_multipart_upload()
             .bucket(self.address.bucket.as_str())
             .key(self.address.key.as_str())
-            .upload_id(&self.upload_id)
+            .upload_id(&self.state.id)
             .send()
             .await
             .map(drop)

@@ -10,7 +10,9 @@ use futures::{StreamExt, TryStreamExt, future, stream};
 use crate::body::Body;
 use crate::error::{ErrorClass, ObjectError, code};
 use crate::names::ObjectAddress;
-use crate::store::{MultipartUpload, ObjectReader, ObjectStore, OpenRequest, WriteRequest, Written};
+use crate::store::{
+    MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, WriteRequest, Written,
+};
 
 /// What happens to the next body that is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +147,10 @@ impl ObjectStore for FaultyStore {
         Ok(ObjectReader { body, ..reader })
     }
 
+    async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
+        self.inner.head(address).await
+    }
+
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
         self.check(WriteStep::Put, &request.address)?;
         self.inner.put(request, body).await
@@ -153,6 +159,15 @@ impl ObjectStore for FaultyStore {
     async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
         self.check(WriteStep::Begin, &request.address)?;
         let inner = self.inner.begin_upload(request).await?;
+        Ok(Box::new(FaultyUpload { inner, store: self.clone(), address: request.address.clone() }))
+    }
+
+    async fn resume_upload(
+        &self,
+        request: &WriteRequest,
+        state: &UploadState,
+    ) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        let inner = self.inner.resume_upload(request, state).await?;
         Ok(Box::new(FaultyUpload { inner, store: self.clone(), address: request.address.clone() }))
     }
 }
@@ -168,6 +183,10 @@ impl MultipartUpload for FaultyUpload {
     async fn upload_part(&mut self, number: u32, body: Bytes) -> Result<(), ObjectError> {
         self.store.check(WriteStep::Part(number), &self.address)?;
         self.inner.upload_part(number, body).await
+    }
+
+    fn state(&self) -> UploadState {
+        self.inner.state()
     }
 
     async fn complete(&mut self) -> Result<Written, ObjectError> {

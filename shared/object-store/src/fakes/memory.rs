@@ -10,7 +10,10 @@ use futures::{StreamExt, stream};
 
 use crate::error::{ErrorClass, ObjectError, code};
 use crate::names::{BucketName, ETag, ObjectAddress};
-use crate::store::{ByteRange, MultipartUpload, ObjectReader, ObjectStore, OpenRequest, WriteRequest, Written};
+use crate::store::{
+    ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart, WriteRequest,
+    Written,
+};
 
 /// An object store in memory that keeps the promises of the port and counts what is done to it. Clones share the store.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +26,9 @@ struct State {
     buckets: BTreeSet<BucketName>,
     objects: BTreeMap<ObjectAddress, StoredObject>,
     chunk_bytes: usize,
-    open_uploads: usize,
+    uploads: BTreeMap<String, MemoryParts>,
+    uploads_begun: usize,
+    heads: usize,
     opens: usize,
     puts: usize,
     parts: usize,
@@ -35,12 +40,21 @@ impl Default for State {
             buckets: BTreeSet::new(),
             objects: BTreeMap::new(),
             chunk_bytes: 64 << 10,
-            open_uploads: 0,
+            uploads: BTreeMap::new(),
+            uploads_begun: 0,
+            heads: 0,
             opens: 0,
             puts: 0,
             parts: 0,
         }
     }
+}
+
+/// The parts of an upload that is neither completed nor aborted.
+#[derive(Debug, Clone)]
+struct MemoryParts {
+    request: WriteRequest,
+    parts: BTreeMap<u32, Bytes>,
 }
 
 #[derive(Debug, Clone)]
@@ -92,13 +106,24 @@ impl MemoryStore {
     /// Uploads in parts that are neither completed nor aborted.
     #[must_use]
     pub fn open_uploads(&self) -> usize {
-        self.lock().open_uploads
+        self.lock().uploads.len()
     }
 
     /// How often `open` was called.
     #[must_use]
     pub fn opens(&self) -> usize {
         self.lock().opens
+    }
+
+    /// How often `head` was called.
+    #[must_use]
+    pub fn heads(&self) -> usize {
+        self.lock().heads
+    }
+
+    /// Takes an object away.
+    pub fn remove(&self, address: &ObjectAddress) {
+        self.lock().objects.remove(address);
     }
 
     /// How often `put` was called.
@@ -184,6 +209,18 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
+        let mut state = self.lock();
+        state.heads += 1;
+        state.check_bucket("head", address)?;
+        let Some(object) = state.objects.get(address) else {
+            let message = "the object does not exist";
+            return Err(ObjectError::new(ErrorClass::NotFound, code::NO_SUCH_KEY, "head", address, message));
+        };
+        let metadata = object.request.metadata.clone();
+        Ok(ObjectHead { etag: object.etag.clone(), size: object.body.len() as u64, metadata })
+    }
+
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
         let mut state = self.lock();
         state.puts += 1;
@@ -195,60 +232,70 @@ impl ObjectStore for MemoryStore {
     async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
         let mut state = self.lock();
         state.check_bucket("upload", &request.address)?;
-        state.open_uploads += 1;
-        Ok(Box::new(MemoryUpload {
-            store: self.clone(),
-            request: request.clone(),
-            body: Vec::new(),
-            parts: 0,
-            open: true,
-        }))
+        state.uploads_begun += 1;
+        let id = format!("upload-{}", state.uploads_begun);
+        state.uploads.insert(id.clone(), MemoryParts { request: request.clone(), parts: BTreeMap::new() });
+        let address = request.address.clone();
+        Ok(Box::new(MemoryUpload { store: self.clone(), address, state: UploadState { id, parts: Vec::new() } }))
+    }
+
+    async fn resume_upload(
+        &self,
+        request: &WriteRequest,
+        state: &UploadState,
+    ) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        let address = request.address.clone();
+        Ok(Box::new(MemoryUpload { store: self.clone(), address, state: state.clone() }))
     }
 }
 
 struct MemoryUpload {
     store: MemoryStore,
-    request: WriteRequest,
-    body: Vec<u8>,
-    parts: u32,
-    open: bool,
+    address: ObjectAddress,
+    state: UploadState,
 }
 
 impl MemoryUpload {
     fn refuse(&self, message: impl Into<String>) -> ObjectError {
-        ObjectError::new(ErrorClass::NotFound, code::NO_SUCH_UPLOAD, "upload", &self.request.address, message)
+        ObjectError::new(ErrorClass::NotFound, code::NO_SUCH_UPLOAD, "upload", &self.address, message)
     }
 }
 
 #[async_trait]
 impl MultipartUpload for MemoryUpload {
     async fn upload_part(&mut self, number: u32, body: Bytes) -> Result<(), ObjectError> {
-        if !self.open || number != self.parts + 1 {
-            return Err(self.refuse(format!("expected part {} of an open upload; found part {number}", self.parts + 1)));
-        }
-        self.parts = number;
-        self.body.extend_from_slice(&body);
-        self.store.lock().parts += 1;
+        let next = self.state.parts.len() as u32 + 1;
+        let mut state = self.store.lock();
+        let Some(upload) = state.uploads.get_mut(&self.state.id).filter(|_| number == next) else {
+            return Err(self.refuse(format!("expected part {next} of an open upload; found part {number}")));
+        };
+        let part = UploadedPart { etag: format!("part-{number}"), crc32: None, bytes: body.len() as u64 };
+        upload.parts.insert(number, body);
+        state.parts += 1;
+        self.state.parts.push(part);
         Ok(())
     }
 
+    fn state(&self) -> UploadState {
+        self.state.clone()
+    }
+
     async fn complete(&mut self) -> Result<Written, ObjectError> {
-        if !self.open || self.parts == 0 {
+        let mut state = self.store.lock();
+        if self.state.parts.is_empty() || !state.uploads.contains_key(&self.state.id) {
             return Err(self.refuse("expected an open upload with parts"));
         }
-        self.open = false;
-        let mut state = self.store.lock();
-        state.open_uploads -= 1;
-        let body = Bytes::from(std::mem::take(&mut self.body));
+        let Some(MemoryParts { request, parts }) = state.uploads.remove(&self.state.id) else {
+            return Err(self.refuse("expected an open upload"));
+        };
+        // Parts behind those that are named are thrown away, as S3 does.
+        let body: Vec<u8> = parts.into_values().take(self.state.parts.len()).flatten().collect();
         let bytes = body.len() as u64;
-        Ok(Written { etag: state.store(&self.request, body), bytes })
+        Ok(Written { etag: state.store(&request, body.into()), bytes })
     }
 
     async fn abort(&mut self) -> Result<(), ObjectError> {
-        if self.open {
-            self.open = false;
-            self.store.lock().open_uploads -= 1;
-        }
+        self.store.lock().uploads.remove(&self.state.id);
         Ok(())
     }
 }

@@ -107,6 +107,18 @@ impl CsvScanner {
         }
     }
 
+    /// Between two records, or in one that has begun and is read again from its start: whether the first byte not
+    /// consumed is inside a comment. `None` where nothing can go on.
+    pub(crate) fn checkpoint(&self) -> Option<bool> {
+        (!self.discarding && self.state != State::SkippedLine).then_some(self.state == State::Comment)
+    }
+
+    /// Goes on behind the header.
+    pub(crate) fn resume(&mut self, in_comment: bool) {
+        self.skip_lines = 0;
+        self.state = if in_comment { State::Comment } else { State::RecordStart };
+    }
+
     /// The fields of the record just found; at most `field_limit` of them.
     pub(crate) fn fields(&self) -> &[FieldSpan] {
         &self.fields

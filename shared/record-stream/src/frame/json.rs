@@ -6,6 +6,7 @@
 use super::structure::Brackets;
 use super::walker::{Broken, Step, Walker};
 use super::{Failure, Flow, Frame};
+use crate::checkpoint::{ArrayExpects, ArrayPlace, Framing};
 use crate::error::Problem;
 use crate::json::{is_whitespace, scan_string, skip_whitespace};
 use crate::limits::RecordLimits;
@@ -90,6 +91,40 @@ impl JsonFramer {
     /// Says that bytes before the JSON text (a byte order mark) were taken by others.
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.consumed += bytes as u64;
+    }
+
+    /// Where the framer stands, if that is between two records; a record that has begun is read again from its start.
+    pub(crate) fn checkpoint(&self) -> Option<Framing> {
+        let expects = match self.state {
+            State::FirstElementOrEnd => ArrayExpects::FirstElementOrEnd,
+            State::CommaOrEnd => ArrayExpects::CommaOrEnd,
+            State::Element => ArrayExpects::Element,
+            State::Record(_) if self.in_array => ArrayExpects::Element,
+            State::BetweenValues if self.mode == JsonMode::Auto => return Some(Framing::Values),
+            State::Record(_) if self.is_top && self.mode == JsonMode::Auto => return Some(Framing::Values),
+            _ => return None,
+        };
+        let (levels, matched) = self.walker.levels();
+        Some(Framing::Array(ArrayPlace { expects, levels: levels.to_vec(), matched }))
+    }
+
+    /// Goes on at a checkpoint that stands at this byte of the object.
+    pub(crate) fn resume(&mut self, byte: u64, framing: &Framing) -> Result<(), Problem> {
+        self.consumed = byte;
+        match framing {
+            Framing::Values if self.is_top && self.mode == JsonMode::Auto => self.state = State::BetweenValues,
+            Framing::Array(place) if self.mode != JsonMode::Document => {
+                self.walker.resume_at_target(place.levels.clone(), place.matched);
+                self.in_array = true;
+                self.state = match place.expects {
+                    ArrayExpects::FirstElementOrEnd => State::FirstElementOrEnd,
+                    ArrayExpects::Element => State::Element,
+                    ArrayExpects::CommaOrEnd => State::CommaOrEnd,
+                };
+            }
+            _ => return Err(Problem::CheckpointMismatch),
+        }
+        Ok(())
     }
 
     /// Calls `sink` for each record in `input`; answers the bytes consumed.

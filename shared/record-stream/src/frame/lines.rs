@@ -20,6 +20,11 @@ impl LineFramer {
         Self { limit, searched: 0, discarding: false }
     }
 
+    /// True when the first byte not consumed begins a line.
+    pub(crate) fn is_at_line_start(&self) -> bool {
+        !self.discarding
+    }
+
     /// Calls `sink` for each line in `input`; answers the bytes consumed.
     pub(crate) fn frame(&mut self, input: &[u8], end_of_input: bool, sink: &mut dyn FnMut(Frame) -> Flow) -> usize {
         let mut start = 0;

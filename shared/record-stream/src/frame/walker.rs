@@ -4,6 +4,7 @@
 //! before and after that array byte by byte, checks the grammar and keeps only a stack of open brackets, so the text
 //! around the records may be of any size.
 
+use crate::checkpoint::ArrayLevel;
 use crate::json::{Text, is_whitespace, scan_string};
 
 /// Longest member name that can match a segment of the pointer; longer names are skipped unread.
@@ -38,13 +39,6 @@ enum NumberPart {
     ExponentDigits,
 }
 
-#[derive(Debug)]
-struct Level {
-    is_object: bool,
-    /// Index of the element being read.
-    index: usize,
-}
-
 /// Why the walker returned.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -67,7 +61,7 @@ pub(crate) enum Broken {
 #[derive(Debug)]
 pub(crate) struct Walker {
     pointer: Vec<String>,
-    stack: Vec<Level>,
+    stack: Vec<ArrayLevel>,
     depth_limit: usize,
     expect: Expect,
     /// How many of the open containers, outermost first, stand at the entry that the pointer names.
@@ -143,6 +137,16 @@ impl Walker {
             self.expect = self.after_value();
         }
         if self.expect == Expect::Finished { Step::Finished } else { Step::NeedMore }
+    }
+
+    /// The open containers around the target and how many of them the pointer names.
+    pub(crate) fn levels(&self) -> (&[ArrayLevel], usize) {
+        (&self.stack, self.matched)
+    }
+
+    /// Puts the walker where another one was when its caller read the target.
+    pub(crate) fn resume_at_target(&mut self, levels: Vec<ArrayLevel>, matched: usize) {
+        (self.stack, self.matched, self.found) = (levels, matched, true);
     }
 
     /// True once the pointer's target was met.
@@ -234,7 +238,7 @@ impl Walker {
         if self.stack.len() >= self.depth_limit {
             return Err(Broken::TooDeep);
         }
-        self.stack.push(Level { is_object, index: 0 });
+        self.stack.push(ArrayLevel { is_object, index: 0 });
         if !is_object {
             self.match_index(0);
         }

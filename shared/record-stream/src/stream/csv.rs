@@ -9,6 +9,7 @@ use crate::csv::{
     CsvDialect, CsvHeader, CsvIndex, CsvScanner, FieldSpan, IndexedRow, Quoting, RaggedRows, Scan, column_names,
     numbered,
 };
+use crate::checkpoint::Framing;
 use crate::error::{Problem, StreamError};
 use crate::frame::Flow;
 use crate::limits::RecordLimits;
@@ -21,6 +22,8 @@ pub(super) struct CsvSource {
     dialect: CsvDialect,
     limits: RecordLimits,
     reshape: Reshape,
+    /// Known from the first record on.
+    columns: Vec<Vec<u8>>,
     /// Compiled once the columns are known.
     shaper: Option<CsvShaper>,
 }
@@ -53,8 +56,34 @@ impl CsvSource {
             dialect: dialect.clone(),
             limits,
             reshape: options.reshape.clone(),
+            columns: Vec::new(),
             shaper: None,
         }
+    }
+
+    /// A source that goes on between two rows.
+    pub(super) fn resume(dialect: &CsvDialect, options: &StreamOptions, framing: &Framing) -> Result<Self, Problem> {
+        let Framing::Csv { columns, in_comment } = framing else { return Err(Problem::CheckpointMismatch) };
+        let mut source = Self::new(dialect, options);
+        source.begin_rows(columns.iter().map(|name| name.clone().into_bytes()).collect())?;
+        source.scanner.resume(*in_comment);
+        Ok(source)
+    }
+
+    pub(super) fn checkpoint(&self) -> Option<Framing> {
+        let columns = self.columns.iter().map(|name| String::from_utf8(name.clone()).ok());
+        let columns = columns.collect::<Option<Vec<String>>>()?;
+        let in_comment = self.scanner.checkpoint()?;
+        self.shaper.is_some().then_some(Framing::Csv { columns, in_comment })
+    }
+
+    /// Compiles the rules for these columns.
+    fn begin_rows(&mut self, columns: Vec<Vec<u8>>) -> Result<(), Problem> {
+        let quoting = Quoting { quote: self.dialect.quote, escape: self.dialect.escape };
+        self.shaper = Some(CsvShaper::new(&self.reshape, &columns, quoting, self.limits)?);
+        self.columns = columns;
+        self.scanner.set_limit(self.limits.record_bytes);
+        Ok(())
     }
 
     /// Works through the input; answers the bytes consumed.
@@ -144,11 +173,8 @@ impl CsvSource {
         let bytes = &work.input[start..end];
         let expects_header = self.expects_header();
         if self.shaper.is_none() {
-            let columns = self.columns(bytes).map_err(|problem| (start, problem))?;
-            let quoting = Quoting { quote: self.dialect.quote, escape: self.dialect.escape };
-            let shaper = CsvShaper::new(&self.reshape, &columns, quoting, self.limits);
-            self.shaper = Some(shaper.map_err(|problem| (start, problem))?);
-            self.scanner.set_limit(self.limits.record_bytes);
+            let begun = self.column_names(bytes).and_then(|columns| self.begin_rows(columns));
+            begun.map_err(|problem| (start, problem))?;
         }
         let Some(shaper) = self.shaper.as_mut().filter(|_| !expects_header) else { return Ok(Flow::Continue) };
         let row = Row { text: &work.input[start..], length: end - start, fields: self.scanner.fields() };
@@ -160,7 +186,7 @@ impl CsvSource {
         settle(work, self.dialect.ragged, start, end, result)
     }
 
-    fn columns(&self, first_record: &[u8]) -> Result<Vec<Vec<u8>>, Problem> {
+    fn column_names(&self, first_record: &[u8]) -> Result<Vec<Vec<u8>>, Problem> {
         let count = self.scanner.field_count();
         let gives_names = matches!(self.dialect.header, CsvHeader::Given(_));
         if count > self.limits.fields && !gives_names {

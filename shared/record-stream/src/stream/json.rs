@@ -1,6 +1,7 @@
 //! JSON objects in a stream.
 
 use super::{DuplicateKeys, RecordFormat, StreamOptions, Work, check_utf8};
+use crate::checkpoint::{Checkpoint, Framing};
 use crate::error::{Problem, StreamError};
 use crate::frame::{Frame, JsonFramer, LineFramer};
 use crate::json::Index;
@@ -43,6 +44,24 @@ impl JsonSource {
                 duplicate_keys: options.duplicate_keys,
                 shaper,
             },
+        }
+    }
+
+    /// A source that goes on between two records.
+    pub(super) fn resume(options: &StreamOptions, checkpoint: &Checkpoint) -> Result<Self, Problem> {
+        let mut source = Self::new(options);
+        match (&mut source.framer, &checkpoint.framing) {
+            (Framer::Lines(_), Framing::Lines) => {}
+            (Framer::Structure(framer), framing) => framer.resume(checkpoint.byte, framing)?,
+            _ => return Err(Problem::CheckpointMismatch),
+        }
+        Ok(source)
+    }
+
+    pub(super) fn checkpoint(&self) -> Option<Framing> {
+        match &self.framer {
+            Framer::Lines(framer) => framer.is_at_line_start().then_some(Framing::Lines),
+            Framer::Structure(framer) => framer.checkpoint(),
         }
     }
 
