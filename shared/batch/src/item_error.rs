@@ -49,3 +49,23 @@ impl From<StreamError> for ItemError {
         Self::of_record(&error.problem, error.position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_class_of_a_record_problem_says_who_can_mend_it() {
+        let check = |problem: Problem, class: ErrorClass, code: &str| {
+            let error = ItemError::of_record(&problem, Position { byte: 7, line: 2, record: 1 });
+            assert_eq!((error.class, error.code), (class, code), "{problem}");
+            assert_eq!(error.message, format!("record 1 (line 2, byte 7): {problem}"));
+        };
+        check(Problem::NotForCsv { place: "record.explode" }, ErrorClass::Configuration, "not_for_csv");
+        check(Problem::ExplodeTooLarge { limit: 9 }, ErrorClass::TooLarge, "explode_too_large");
+        check(Problem::OutputTooLarge { limit: 9 }, ErrorClass::TooLarge, "output_too_large");
+        check(Problem::HeaderTooLarge { limit: 9 }, ErrorClass::TooLarge, "header_too_large");
+        check(Problem::UnclosedQuote, ErrorClass::BadData, "csv_unclosed_quote");
+        check(Problem::DuplicateHeader { first: 1, second: 2 }, ErrorClass::BadData, "csv_duplicate_header");
+    }
+}

@@ -459,3 +459,13 @@ async fn the_answer_stays_small_whatever_happens() {
     let size = serde_json::to_vec(&outcome).unwrap().len();
     assert!(size < MAX_OUTCOME_BYTES, "{size} bytes");
 }
+
+#[tokio::test]
+async fn what_csv_cannot_have_is_a_fault_of_the_job() {
+    let bench = Bench::new().with("in/a.ndjson", "{\"n\":[1,2]}\n").with("in/b.csv", "n\n1\n");
+    let (outcome, lines) = bench.run(job(json!({"record": {"explode": "n"}}))).await;
+    assert_eq!((outcome.items.succeeded, outcome.items.failed, outcome.records.written), (1, 1, 2));
+    let found = (lines[1].class.as_deref(), lines[1].code.as_deref());
+    assert_eq!(found, (Some("configuration"), Some("not_for_csv")));
+    assert_eq!(outcome.failures[0].class, "configuration");
+}

@@ -51,6 +51,38 @@ fn casts_that_contradict_other_rules_are_refused() {
 }
 
 #[test]
+fn a_type_for_a_field_and_a_selection_inside_it_are_refused() {
+    let both = "expected a type for a field, or rules for the fields inside it, not both; found a rule for";
+    check(
+        "/record",
+        json!({"types": {"user": "json"}, "select": ["id", "user.name"]}),
+        &[&format!("record.types.user: {both} `user.name` too")],
+    );
+    check(
+        "/record",
+        json!({"types": {"/a/b": "json", "id": "integer"}, "select": ["a.b.c.d[0]"]}),
+        &[&format!("record.types['/a/b']: {both} `a.b.c.d[0]` too")],
+    );
+    check(
+        "/record",
+        json!({"types": {"tags": "string"}, "select": ["tags[0]"]}),
+        &[&format!("record.types.tags: {both} `tags[0]` too")],
+    );
+    check(
+        "/record",
+        json!({"cast": {"user": "json"}, "select": ["user", "user.name"]}),
+        &[&format!("record.cast.user: {both} `user.name` too")],
+    );
+    for record in [
+        json!({"types": {"user": "json"}, "select": ["user", "users", "user2.name"]}),
+        json!({"types": {"user.age": "integer"}, "cast": {"user.age": "string"}, "select": ["user", "user.age"]}),
+        json!({"types": {"user": "json"}, "select": ["name"]}),
+    ] {
+        check("/record", record, &[]);
+    }
+}
+
+#[test]
 fn casts_of_fields_that_set_replaces_are_refused() {
     let check_set = |record: serde_json::Value, field: &str, name: &str| {
         let expected = format!(

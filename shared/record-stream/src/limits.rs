@@ -9,7 +9,7 @@ pub struct RecordLimits {
     pub depth: usize,
     /// Most columns of a CSV row, and most members of one JSON object.
     pub fields: usize,
-    /// Most JSON values in one record, all levels together. Each costs 16 bytes of index.
+    /// Most JSON values and names of members in one record, all levels together. Each costs 16 bytes of index.
     pub values: usize,
     /// Longest CSV header row in bytes.
     pub header_bytes: usize,

@@ -248,3 +248,40 @@ fn every_line_end_counts_as_one_line() {
     check("\r\n");
     check("\r");
 }
+
+#[test]
+fn a_first_row_that_is_too_wide_is_a_reject_where_the_job_gives_the_names() {
+    let given =
+        |ragged| CsvDialect { header: CsvHeader::Given(vec!["x".into(), "y".into()]), ragged, ..CsvDialect::default() };
+    let row = r#"{"x":"1","y":"2"}"#;
+    for ragged in [RaggedRows::Reject, RaggedRows::Pad] {
+        check(&given(ragged), "1,2,3,4,5,6\n1,2\n", &[row], &[("too_many_fields", 0, 1, 1)], None);
+        check(&given(ragged), "1,2,3\n1,2\n", &[row], &[("csv_ragged_row", 0, 1, 1)], None);
+        let rejects = [("too_many_fields", 0, 1, 1), ("too_many_fields", 16, 3, 3)];
+        check(&given(ragged), "1,2,3,4,5,6\n1,2\n1,2,3,4,5,6\n1,2", &[row, row], &rejects, None);
+    }
+    check(&given(RaggedRows::Fail), "1,2,3\n1,2\n", &[], &[], Some(("csv_ragged_row", 1)));
+    // Without given names the first row says how many columns there are.
+    let headless = CsvDialect { header: CsvHeader::None, ..CsvDialect::default() };
+    check(&headless, "1,2,3,4,5,6\n1,2\n", &[], &[], Some(("too_many_fields", 1)));
+}
+
+#[test]
+fn a_made_name_gives_way_to_one_that_is_written() {
+    let plain = CsvDialect::default();
+    let named = |header: &str, expected: [&str; 3]| {
+        let line = format!("{{\"{}\":\"1\",\"{}\":\"2\",\"{}\":\"3\"}}", expected[0], expected[1], expected[2]);
+        check(&plain, &format!("{header}\n1,2,3\n"), &[&line], &[], None);
+    };
+    named("column_2,,c", ["column_2", "column_2_2", "c"]);
+    named(",column_1,c", ["column_1_2", "column_1", "c"]);
+    named("column_2,,column_2_2", ["column_2", "column_2_3", "column_2_2"]);
+    named("column_3,column_2,", ["column_3", "column_2", "column_3_2"]);
+    named(",,column_1", ["column_1_2", "column_2", "column_1"]);
+    named("\"column_2\",\"\",c", ["column_2", "column_2_2", "c"]);
+    // Two written names that are equal are still refused.
+    check(&plain, "column_2,,column_2\n", &[], &[], Some(("csv_duplicate_header", 1)));
+    let numbering = CsvDialect { duplicate_names: DuplicateNames::Number, ..CsvDialect::default() };
+    let line = r#"{"column_2":"1","column_2_3":"2","column_2_2":"3"}"#;
+    check(&numbering, "column_2,,column_2\n1,2,3\n", &[line], &[], None);
+}

@@ -98,6 +98,36 @@ fn rows_in_every_encoding() {
 }
 
 #[test]
+fn only_the_first_mark_is_skipped() {
+    // What stands behind a mark, in every encoding that has one. All lines and the codes and records of the rejects.
+    let check = |format: &RecordFormat, text: &str, lines: &[&str], rejects: &[(&str, u64)]| {
+        let marked = format!("\u{feff}{text}");
+        let sixteen = units(&marked);
+        for (encoding, bytes) in [
+            (TextEncoding::Utf8, marked.clone().into_bytes()),
+            (TextEncoding::Utf16, little(&sixteen)),
+            (TextEncoding::Utf16, big(&sixteen)),
+            (TextEncoding::Utf16Le, little(&sixteen)),
+            (TextEncoding::Utf16Be, big(&sixteen)),
+        ] {
+            let result = read(format, encoding, &bytes);
+            assert_eq!(result.output.lines().collect::<Vec<_>>(), lines, "{encoding:?}: {text:?}");
+            let found: Vec<_> = result.rejects.iter().map(|reject| (reject.0.as_str(), reject.3)).collect();
+            assert_eq!((found.as_slice(), result.error), (rejects, None), "{encoding:?}: {text:?}");
+        }
+    };
+    check(&RecordFormat::NdJson, "1\n2\n", &["1", "2"], &[]);
+    check(&RecordFormat::NdJson, "\u{feff}1\n2\n", &["2"], &[("invalid_json", 1)]);
+    check(&RecordFormat::NdJson, "1\n\u{feff}2\n3\n", &["1", "3"], &[("invalid_json", 2)]);
+    check(&csv(), "a,b\n1,2\n", &[r#"{"a":"1","b":"2"}"#], &[]);
+    let content = "{\"\u{feff}a\":\"1\",\"b\":\"\u{feff}2\"}";
+    check(&csv(), "\u{feff}a,b\n1,\u{feff}2\n", &[content], &[]);
+    // In Latin-1 the bytes of the UTF-8 mark are three characters like others.
+    let latin = read(&csv(), TextEncoding::Latin1, b"\xEF\xBB\xBFa\n1\n");
+    assert_eq!((latin.output.as_str(), latin.error), ("{\"\u{ef}\u{bb}\u{bf}a\":\"1\"}\n", None));
+}
+
+#[test]
 fn rules_meet_characters_not_bytes() {
     let stadt = FieldPath::name("größe");
     let reshape = Reshape {

@@ -333,6 +333,40 @@ fn a_small_array_can_become_more_than_its_record() {
 }
 
 #[test]
+fn the_work_of_an_exploded_record_has_a_limit() {
+    // 64 times as many bytes as the output may have: the elements of the array times the bytes around it.
+    let check = |explode: Reshape, record: &str, filtered: Option<u64>| {
+        let options = StreamOptions {
+            reshape: Reshape { condition: where_greater("id", "1"), ..explode },
+            limits: RecordLimits { output_bytes: 100, ..RecordLimits::default() },
+            ..StreamOptions::new(RecordFormat::NdJson)
+        };
+        let input = format!("{{\"id\":2,\"n\":[7]}}\n{record}\n{{\"id\":3,\"n\":[8]}}\n");
+        let lines = [r#"{"id":2,"n":7}"#, r#"{"id":3,"n":8}"#];
+        // A record that is refused makes no records.
+        let (rejects, exploded): (&[_], _) = match filtered {
+            Some(filtered) => (&[], filtered - 1),
+            None => (&[("explode_too_large", 2)], 0),
+        };
+        check_stream(&options, &input, &lines, rejects, [3, exploded, 2, filtered.unwrap_or(0)]);
+    };
+    let record = |filler: usize, elements: usize| {
+        let elements = vec!["1"; elements].join(",");
+        format!("{{\"id\":1,\"f\":\"{}\",\"n\":[{elements}]}}", "f".repeat(filler))
+    };
+    // Around the array of such a record are 20 bytes and the filler.
+    check(explode("n"), &record(44, 100), Some(100));
+    check(explode("n"), &record(44, 101), None);
+    check(explode("n"), &record(45, 100), None);
+    check(explode("n"), &record(6380, 1), Some(1));
+    check(explode("n"), &record(6381, 1), None);
+    // Its own elements are no bytes around an array, however long they are.
+    check(explode("n"), &format!("{{\"id\":1,\"n\":[\"{}\",1]}}", "x".repeat(10_000)), Some(2));
+    // What is no array is not looked at again for every element.
+    check(explode("n"), &format!("{{\"id\":1,\"f\":\"{}\",\"n\":1}}", "f".repeat(10_000)), Some(1));
+}
+
+#[test]
 fn csv_has_no_arrays() {
     let options =
         StreamOptions { reshape: explode("a"), ..StreamOptions::new(RecordFormat::Csv(CsvDialect::default())) };

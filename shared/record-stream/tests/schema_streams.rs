@@ -8,7 +8,7 @@ use fields::{path, paths};
 use proptest::prelude::*;
 use record_stream::{
     Condition, CsvDialect, DuplicateKeys, FieldType, Flow, JsonLayout, JsonMode, Problem, RaggedRows, RecordFormat,
-    RecordStream, Reshape, Scalar, Schema, StreamOptions, Test,
+    RecordLimits, RecordStream, Reshape, Scalar, Schema, StreamOptions, Test,
 };
 use serde_json::{Value, json};
 use support::{run, run_in_all_chunkings};
@@ -298,6 +298,36 @@ fn of_members_with_one_name_the_last_is_checked() {
     let refusing = run_in_all_chunkings(&options(DuplicateKeys::Reject), input.as_bytes());
     let codes: Vec<&str> = refusing.rejects.iter().map(|reject| reject.0.as_str()).collect();
     assert_eq!((codes.as_slice(), refusing.counts.duplicate_keys), (&["duplicate_key"; 3][..], 3));
+}
+
+#[test]
+fn a_row_under_a_schema_keeps_the_limits_of_a_record() {
+    let with_schema = || typed(schema(&json!(true)), &[("a", FieldType::Json)]);
+    let check = |reshape: Reshape, limits: RecordLimits, cell: &str, code: Option<&str>| {
+        let options = StreamOptions { limits, reshape, ..StreamOptions::new(csv()) };
+        let result = run_in_all_chunkings(&options, format!("a,b\n\"{cell}\",x\n0,y\n").as_bytes());
+        let line = format!("{{\"a\":{cell},\"b\":\"x\"}}");
+        let lines = code.is_none().then_some(line.as_str()).into_iter().chain([r#"{"a":0,"b":"y"}"#]);
+        assert_eq!(result.output.lines().collect::<Vec<_>>(), lines.collect::<Vec<_>>(), "{limits:?}");
+        let codes: Vec<&str> = result.rejects.iter().map(|reject| reject.0.as_str()).collect();
+        assert_eq!((codes, result.error), (Vec::from_iter(code), None), "{limits:?}");
+    };
+    // The row, its two cells and their names, and the elements of the first.
+    let values = |values| RecordLimits { values, ..RecordLimits::default() };
+    check(with_schema(), values(9), "[1,2,3,4]", None);
+    check(with_schema(), values(8), "[1,2,3,4]", Some("too_many_values"));
+    // The object that a row is stands around its cells, and is no level of theirs.
+    let depth = |depth| RecordLimits { depth, ..RecordLimits::default() };
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    for reshape in [with_schema(), Reshape { schema: None, ..with_schema() }] {
+        check(reshape.clone(), depth(3), &nested(3), None);
+        check(reshape.clone(), depth(3), &nested(4), Some("type_mismatch"));
+        let ceiling = RecordLimits::DEPTH_CEILING;
+        check(reshape.clone(), depth(usize::MAX), &nested(ceiling - 1), None);
+        check(reshape, depth(usize::MAX), &nested(ceiling + 1), Some("type_mismatch"));
+    }
+    // At the ceiling there is no level left for the row.
+    check(with_schema(), depth(usize::MAX), &nested(RecordLimits::DEPTH_CEILING), Some("too_deep"));
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -63,7 +63,7 @@ pub(super) struct SchemaOfRows {
     pub(super) columns: Vec<Written>,
     pub(super) text: Vec<u8>,
     pub(super) index: Index,
-    /// Those of a record, one level deeper for the object around the cells.
+    /// Those of a record, one level deeper for the object around the cells; at the ceiling of all depths there is none.
     pub(super) limits: RecordLimits,
 }
 
@@ -167,9 +167,6 @@ impl CsvShaper {
     ) -> Result<(), Problem> {
         let (start, limit) = (output.len(), self.limits.output_bytes);
         for field in columns {
-            if output.len() - start > limit {
-                return Err(Problem::OutputTooLarge { limit });
-            }
             field.start.append_to(output);
             match field.form {
                 Form::Text => {
@@ -184,6 +181,10 @@ impl CsvShaper {
                     self.write_typed(row, field.column, output)?;
                 }
                 Form::Cast => self.write_cast(row, field.column, scratch, output)?,
+            }
+            // After each field, so that a row of many is never held whole in order to be refused.
+            if output.len() - start > limit {
+                return Err(Problem::OutputTooLarge { limit });
             }
         }
         Ok(())

@@ -89,7 +89,7 @@ impl CsvShaper {
                 .collect(),
             text: Vec::new(),
             index: Index::default(),
-            limits: RecordLimits { depth: limits.depth + 1, ..limits },
+            limits: RecordLimits { depth: limits.depth.saturating_add(1), ..limits },
         });
         let checked_only = (0..columns.len()).filter(|index| types[*index].is_some() && !is_written.contains(index));
         Ok(Self {
