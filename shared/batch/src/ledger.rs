@@ -16,7 +16,7 @@ pub enum Status {
     Failed,
     /// It is not to be processed; `reason` says why.
     Skipped,
-    /// It was not begun, because time ran out.
+    /// It was not begun or not ended, because time ran out.
     Unprocessed,
 }
 
@@ -36,7 +36,8 @@ pub struct LedgerLine {
     /// How the item ended.
     pub status: Status,
     /// Why it was skipped (`folder_marker`, `empty_object`, `not_included`, `written_by_mapmill`) or is unprocessed
-    /// (`out_of_time`).
+    /// (`out_of_time`; `begun` while the invocation runs, and after it if it died); `done_before` when an earlier attempt
+    /// at the batch had written its output.
     pub reason: Option<String>,
     /// Class of the error.
     pub class: Option<String>,
@@ -44,7 +45,7 @@ pub struct LedgerLine {
     pub code: Option<String>,
     /// What was expected and what was found.
     pub message: Option<String>,
-    /// The record in which the error was found.
+    /// The record in which the error was found, or before which an object was left for another invocation.
     pub position: Option<LinePosition>,
     /// Records; all zero unless the item succeeded.
     pub records: Records,

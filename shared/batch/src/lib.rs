@@ -9,6 +9,8 @@
 
 mod budget;
 mod deadline;
+mod done;
+mod earlier;
 mod error;
 mod event;
 mod item_error;
@@ -18,6 +20,7 @@ mod object;
 mod outcome;
 mod overlap;
 mod places;
+mod progress;
 mod rejects;
 mod stream_options;
 mod worker;

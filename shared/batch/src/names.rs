@@ -31,6 +31,12 @@ pub(crate) fn rejects(job: &Job, key: &ObjectKey, run_id: &str) -> Result<Object
     address(job, &format!("{folder}{}{REJECTS_SUFFIX}", hex::encode(Sha256::digest(rest.as_bytes()))))
 }
 
+/// What is written down of an object that takes long. The name is a digest, so it is never too long.
+pub(crate) fn progress(job: &Job, key: &ObjectKey, run_id: &str) -> Result<ObjectAddress, ItemError> {
+    let name = hex::encode(&Sha256::digest(key.as_str().as_bytes())[..16]);
+    address(job, &format!("{}_mapmill/{run_id}/progress/{name}.json", job.output.prefix.as_str()))
+}
+
 /// The key without the folders that the source prefix names. What the prefix has after its last `/` begins names and
 /// stays: without it `a1` and `b1` below the prefixes `a` and `b` would be one.
 fn after_prefix<'a>(job: &Job, key: &'a ObjectKey) -> &'a str {

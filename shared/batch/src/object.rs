@@ -7,23 +7,36 @@
 //! records that were read while it happened. Only then can the two ways differ: the quarantine object may hold rejects
 //! from behind the lines that could not be written, and the bytes read may be more.
 
+//!
+//! An object may take longer than an invocation. At steps of `limits.checkpoint_bytes` of its expanded bytes the compressed
+//! output ends a frame, whatever the time; when the time runs short there, and now and then, all that another invocation
+//! needs to go on is written down ([`crate::progress`]). So the output has the same bytes however many invocations
+//! made it, and none of it is visible before the last one ends.
+
 mod input;
 mod output;
+mod pace;
 mod stage;
 
 use crate::budget::{Budget, is_small};
+use crate::deadline::Deadline;
+use crate::done::{Counts, Identity};
 use crate::item_error::ItemError;
 use crate::ledger::WrittenObject;
 use crate::outcome::{Bytes, Records};
 use crate::overlap::Overlap;
+use crate::progress::{Finished, Progress, Reading, State};
 use crate::rejects::RejectHandler;
 use crate::stream_options::StreamPlan;
 use input::Input;
 use job::Job;
 use object_store::{ETag, ObjectAddress, ObjectStore, OpenRequest, ResumeOptions, ResumingReader};
 use output::{Lines, Output};
-use record_stream::{Progress, RecordCounts};
+use pace::{Pace, Step};
+use record_stream::{Position, Progress as StreamProgress, RecordCounts, RecordStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Lines gather up to this many bytes before they are compressed and handed on.
 const LINES_TARGET: usize = 128 * 1024;
@@ -32,17 +45,27 @@ const LINES_TARGET: usize = 128 * 1024;
 pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) job: Job,
+    /// Names the job in outputs.
+    pub(crate) job_mark: String,
     pub(crate) plan: StreamPlan,
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) budget: Budget,
     pub(crate) overlap: Overlap,
+    pub(crate) deadline: Deadline,
+    pub(crate) reading: ResumeOptions,
+    /// How often at most the state of a large object is written down while there is time.
+    pub(crate) note_every: Duration,
+    /// An object has come further in this invocation, and another one can go on there.
+    pub(crate) has_advanced: AtomicBool,
 }
 
 /// Where an object is and where what becomes of it goes; all are checked to be allowed.
+#[derive(Debug, Clone)]
 pub(crate) struct Addresses {
     pub(crate) source: ObjectAddress,
     pub(crate) output: ObjectAddress,
     pub(crate) rejects: ObjectAddress,
+    pub(crate) progress: ObjectAddress,
 }
 
 /// What came of an object, also of one that failed on the way.
@@ -55,30 +78,64 @@ pub(crate) struct Report {
     pub(crate) rejects: Option<WrittenObject>,
 }
 
-/// Processes one object. The report is filled as far as things went.
+/// How the work on an object ended when nothing was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The output is visible.
+    Done,
+    /// Time ran out between two records; another invocation goes on at this place.
+    Left(Position),
+}
+
+/// Processes one object, or goes on with one that was left. The report is filled as far as things went.
 pub(crate) async fn process(
     run: &Run,
-    Addresses { source, output: target, rejects: quarantine }: Addresses,
+    addresses: Addresses,
     etag: Option<ETag>,
+    left: Option<Reading>,
     report: &mut Report,
-) -> Result<(), ItemError> {
+) -> Result<End, ItemError> {
+    let Addresses { source, output: target, rejects: quarantine, progress } = addresses;
     let source = &source;
     let request = OpenRequest { if_match: etag, ..OpenRequest::whole(source.clone()) };
-    let reader = ResumingReader::open(run.store.clone(), request, ResumeOptions::default()).await?;
-    report.etag = Some(reader.etag().as_str().to_owned());
+    let reader = ResumingReader::open(run.store.clone(), request, run.reading).await?;
+    let identity = Identity { job: run.job_mark.clone(), etag: reader.etag().as_str().to_owned() };
+    report.etag = Some(identity.etag.clone());
     let is_large = !is_small(&run.job, source.key.as_str(), Some(reader.size()));
     let turn = run.overlap.enter(is_large);
-    let mut input = Input::open(run, source, reader, turn.overlaps).await?;
+    let (checkpoint, next_step, output, set_aside) = match left {
+        Some(Reading { checkpoint, next_step, output, rejects }) => {
+            (Some(checkpoint), Some(next_step), Some(output), rejects)
+        }
+        None => (None, None, None, None),
+    };
+    let mut input = Input::open(run, source, reader, turn.overlaps, checkpoint.as_ref()).await?;
     let mut rejects = RejectHandler::new(&run.job.rejects, source, quarantine, run.store.clone());
-    let mut lines = Lines::new(Output::new(run, target)?, turn.overlaps);
-    let mut result = stream_records(&mut input, &mut rejects, &mut lines, report).await;
+    if let Some(set_aside) = set_aside {
+        rejects = rejects.resume(set_aside).await?;
+    }
+    let output = Output::new(run, target, identity.clone(), output).await?;
+    let mut work = Work {
+        run,
+        lines: Lines::new(output, turn.overlaps),
+        rejects,
+        pace: Pace::new(run.job.limits.checkpoint_bytes.bytes(), next_step, run.deadline, run.note_every),
+        note: Note { source, identity: &identity, address: &progress },
+    };
+    let result = work.stream_records(&mut input, report).await;
     report.bytes.read = input.chunks.compressed_bytes();
     report.bytes.expanded = input.chunks.expanded_bytes();
+    let left_at = input.stream.checkpoint();
     // What was read ahead is not needed any more.
     drop(input);
-    let (output, written) = lines.end().await;
+    let Work { lines, rejects, .. } = work;
+    let (mut output, written) = lines.end().await;
     // The lines lie before the record at which reading ended.
-    result = written.and(result);
+    let mut result = written.and(result);
+    if let (Ok(Reached::StepToLeave), Some(at)) = (&result, left_at) {
+        // Nothing is finished: the uploads wait for the next invocation.
+        return Ok(End::Left(Position { byte: at.byte, line: at.line, record: at.counts.read + 1 }));
+    }
     // The quarantine object appears also when the object fails: it shows why. It comes before the output, so that an
     // output never stands there without its rejects.
     match rejects.finish().await {
@@ -88,44 +145,109 @@ pub(crate) async fn process(
     if let Err(error) = result {
         return Err(output.abort(error).await);
     }
-    let written = output.finish().await?;
-    report.bytes.written = written.bytes + report.rejects.as_ref().map_or(0, |object| object.bytes);
-    report.outputs.push(WrittenObject { records: report.records.written, ..written });
-    Ok(())
+    let (bytes, upload) = output.end().await?;
+    report.bytes.written = bytes + report.rejects.as_ref().map_or(0, |object| object.bytes);
+    if let Some(upload) = upload {
+        let rejects = report.rejects.clone();
+        let finished = Finished { upload, records: report.records, bytes: report.bytes, rejects };
+        let progress_of = Note { source, identity: &identity, address: &progress };
+        progress_of.write(run, State::Written(finished)).await?;
+    }
+    let counts = Counts::new(report.records, report.bytes, report.rejects.as_ref());
+    report.outputs.push(output.finish(&counts).await?);
+    Ok(End::Done)
 }
 
-async fn stream_records(
-    input: &mut Input,
-    rejects: &mut RejectHandler,
-    lines: &mut Lines,
-    report: &mut Report,
-) -> Result<(), ItemError> {
-    let Input { stream, first, chunks } = input;
-    let mut ready = Vec::new();
-    let mut chunk: &[u8] = first;
-    loop {
-        let is_end = chunk.is_empty();
-        stream.fill(chunk);
+/// Where the state of the work is written down, and of which object it is.
+#[derive(Clone, Copy)]
+struct Note<'a> {
+    source: &'a ObjectAddress,
+    identity: &'a Identity,
+    address: &'a ObjectAddress,
+}
+
+impl Note<'_> {
+    async fn write(self, run: &Run, state: State) -> Result<(), ItemError> {
+        let progress = Progress::new(&self.identity.job, self.source, &self.identity.etag, state);
+        progress.write(run.store.as_ref(), self.address).await?;
+        run.has_advanced.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// How far the records of an object were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    End,
+    /// A step at which the rest is left to another invocation; its state is written down.
+    StepToLeave,
+}
+
+/// The work on the records of one object.
+struct Work<'a> {
+    run: &'a Run,
+    lines: Lines,
+    rejects: RejectHandler,
+    pace: Pace,
+    note: Note<'a>,
+}
+
+impl Work<'_> {
+    async fn stream_records(&mut self, input: &mut Input, report: &mut Report) -> Result<Reached, ItemError> {
+        let mut ready = Vec::new();
+        // The first bytes were looked at already; an object that goes on may have none of them left.
+        let first = std::mem::take(&mut input.first);
+        let mut position = input.first_byte;
+        let mut chunk: &[u8] = &first;
+        if chunk.is_empty() && position > 0 {
+            chunk = input.chunks.next().await?;
+        }
         loop {
-            let progress = stream.process(is_end, &mut ready, LINES_TARGET, &mut |reject| {
-                let flow = rejects.take(&reject);
-                if rejects.pending_bytes() >= LINES_TARGET { record_stream::Flow::Stop } else { flow }
-            });
-            rejects.flush().await?;
-            let progress = progress?;
-            lines.write(&mut ready).await?;
-            match progress {
-                Progress::OutputFull | Progress::Stopped => {}
-                Progress::NeedInput => break,
-                Progress::Finished => {
-                    let counts = stream.counts();
-                    rejects.judge(counts)?;
-                    report.records = records(counts);
-                    return Ok(());
+            let is_end = chunk.is_empty();
+            // A chunk is cut at every step, so that what lies before it does not depend on the chunks.
+            let (now, later) = chunk.split_at(chunk.len().min(self.pace.bytes_to_step(position)));
+            position += now.len() as u64;
+            input.stream.fill(now);
+            loop {
+                let rejects = &mut self.rejects;
+                let progress = input.stream.process(is_end, &mut ready, LINES_TARGET, &mut |reject| {
+                    let flow = rejects.take(&reject);
+                    if rejects.pending_bytes() >= LINES_TARGET { record_stream::Flow::Stop } else { flow }
+                });
+                self.rejects.flush().await?;
+                let progress = progress?;
+                self.lines.write(&mut ready).await?;
+                match progress {
+                    StreamProgress::OutputFull | StreamProgress::Stopped => {}
+                    StreamProgress::NeedInput => break,
+                    StreamProgress::Finished => {
+                        let counts = input.stream.counts();
+                        self.rejects.judge(counts)?;
+                        report.records = records(counts);
+                        return Ok(Reached::End);
+                    }
                 }
             }
+            if self.pace.bytes_to_step(position) == 0 && self.step(&input.stream).await? == Reached::StepToLeave {
+                return Ok(Reached::StepToLeave);
+            }
+            chunk = if later.is_empty() { input.chunks.next().await? } else { later };
         }
-        chunk = chunks.next().await?;
+    }
+
+    /// A step is reached: the frame ends, and the state is written down if it is time.
+    async fn step(&mut self, stream: &RecordStream) -> Result<Reached, ItemError> {
+        self.lines.end_frame().await?;
+        let step = self.pace.step();
+        let Some(checkpoint) = stream.checkpoint().filter(|_| step != Step::GoOn) else {
+            return Ok(Reached::End);
+        };
+        let output = self.lines.checkpoint().await?;
+        let rejects = Some(self.rejects.checkpoint());
+        self.note
+            .write(self.run, State::Reading(Reading { checkpoint, next_step: self.pace.next_step(), output, rejects }))
+            .await?;
+        Ok(if step == Step::Leave { Reached::StepToLeave } else { Reached::End })
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Outcome {
     pub ledger: Address,
     /// The first failures.
     pub failures: Vec<Failure>,
+    /// Items are unprocessed, and the batch has come further: invoked again with the same event, the function goes on.
+    /// Without it such an invocation would end as this one did.
+    #[serde(default)]
+    pub continues: bool,
     /// Time taken in milliseconds.
     pub duration_ms: u64,
 }
@@ -46,7 +50,7 @@ pub struct ItemCounts {
     pub failed: u64,
     /// Not to be processed: folder markers, empty objects, keys that the job leaves out.
     pub skipped: u64,
-    /// Not begun, because the time of the invocation ran out.
+    /// Not begun or not ended, because the time of the invocation ran out.
     pub unprocessed: u64,
 }
 
@@ -114,6 +118,7 @@ impl Outcome {
             bytes: Bytes::default(),
             ledger,
             failures: Vec::new(),
+            continues: false,
             duration_ms,
         };
         for line in lines {

@@ -2,6 +2,7 @@
 
 use crate::item_error::ItemError;
 use crate::ledger::{LinePosition, WrittenObject};
+use crate::progress::{Buffered, RejectsState};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use job::{RejectPolicy, Rejects};
@@ -57,6 +58,29 @@ impl RejectHandler {
     ) -> Self {
         let (rules, source) = (rules.clone(), source.clone());
         Self { rules, source, count: 0, pending: Vec::new(), stopped: None, writer: None, store, target }
+    }
+
+    /// Goes on as another invocation left them.
+    pub(crate) async fn resume(mut self, left: RejectsState) -> Result<Self, ItemError> {
+        self.count = left.count;
+        if let Some(Buffered { writer, buffer, .. }) = left.writer {
+            let (store, options) = (self.store.clone(), WriterOptions::default());
+            self.writer = Some(ObjectWriter::resume(store, self.request(), options, writer, buffer).await?);
+        }
+        Ok(self)
+    }
+
+    /// What another invocation needs to go on; to be asked when all that was set aside is written.
+    pub(crate) fn checkpoint(&mut self) -> RejectsState {
+        let writer = self.writer.as_mut().map(|writer| {
+            let (state, buffer) = writer.checkpoint();
+            Buffered::new(state, buffer.to_vec())
+        });
+        RejectsState { count: self.count, writer }
+    }
+
+    fn request(&self) -> WriteRequest {
+        WriteRequest { content_type: Some("application/x-ndjson".to_owned()), ..WriteRequest::new(self.target.clone()) }
     }
 
     /// Takes one reject; stops the stream when the job's rules say that the object has failed.
@@ -116,14 +140,8 @@ impl RejectHandler {
     /// Writes what was set aside, and fails when the rules were broken.
     pub(crate) async fn flush(&mut self) -> Result<(), ItemError> {
         if !self.pending.is_empty() {
-            let (store, target) = (&self.store, &self.target);
-            let writer = self.writer.get_or_insert_with(|| {
-                let request = WriteRequest {
-                    content_type: Some("application/x-ndjson".to_owned()),
-                    ..WriteRequest::new(target.clone())
-                };
-                ObjectWriter::new(store.clone(), request, WriterOptions::default())
-            });
+            let (store, request) = (self.store.clone(), self.request());
+            let writer = self.writer.get_or_insert_with(|| ObjectWriter::new(store, request, WriterOptions::default()));
             writer.write(&self.pending).await?;
             self.pending.clear();
         }

@@ -2,25 +2,29 @@
 
 use crate::budget::Budget;
 use crate::deadline::Deadline;
+use crate::done::{job_mark, ledger_metadata};
+use crate::earlier::{Earlier, Known};
 use crate::error::BatchError;
 use crate::event::{Event, Item, JobReference};
 use crate::item_error::ItemError;
 use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines};
 use crate::names;
-use crate::object::{Addresses, Report, Run, process};
+use crate::object::{Addresses, End, Report, Run, process};
 use crate::outcome::Outcome;
 use crate::overlap::Overlap;
 use crate::places::{check_read, check_write};
+use crate::progress::Reading;
 use crate::stream_options::StreamPlan;
 use futures::FutureExt;
 use job::{Job, KeyMatch, OnFailure, RejectPolicy};
 use object_store::{
     ETag, ErrorClass, ObjectAddress, ObjectKey, ObjectStore, OpenRequest, Places, ResumeOptions, ResumingReader,
-    WriteRequest,
+    WriteRequest, code,
 };
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -30,6 +34,9 @@ use tracing::Instrument;
 /// Longest job file read from the store, in bytes; the job file's own limit.
 const MAX_JOB_BYTES: usize = job::limits::MAX_TEXT_BYTES;
 
+/// How often at most the state of a large object is written down, so that an invocation that dies loses no more.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
 /// Processes batches. One worker serves a process; it holds nothing of an invocation and may run several at once.
 #[derive(Clone)]
 pub struct Worker {
@@ -38,19 +45,27 @@ pub struct Worker {
     writable: Places,
     budget: Budget,
     overlap: Overlap,
+    note_every: Duration,
 }
 
 impl Worker {
     /// A worker that may read and write only in the places given.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, readable: Places, writable: Places, budget: Budget) -> Self {
-        Self { store, readable, writable, budget, overlap: Overlap::of_process() }
+        Self { store, readable, writable, budget, overlap: Overlap::of_process(), note_every: NOTE_EVERY }
     }
 
     /// The same worker with another rule about which objects are read, processed and written at the same time.
     #[must_use]
     pub fn with_overlap(self, overlap: Overlap) -> Self {
         Self { overlap, ..self }
+    }
+
+    /// The same worker that writes the state of a large object down at every step at which so much time has passed since
+    /// it did so last; a minute without this.
+    #[must_use]
+    pub fn with_notes_every(self, note_every: Duration) -> Self {
+        Self { note_every, ..self }
     }
 
     /// Processes a batch and answers its outcome. Items that fail are in the ledger and do not fail the batch, unless
@@ -72,27 +87,48 @@ impl Worker {
         let plan = StreamPlan::new(&job).map_err(BatchError::InvalidJob)?;
         let run = Arc::new(Run {
             id: event.run_id.clone(),
+            job_mark: job_mark(&job),
             job,
             plan,
             store: self.store.clone(),
             budget: self.budget,
             overlap: self.overlap.clone(),
+            deadline,
+            reading: ResumeOptions::default(),
+            note_every: self.note_every,
+            has_advanced: AtomicBool::new(false),
         });
-        let lines = self.process_items(&run, &event, deadline).await?;
-
-        let text = to_json_lines(&lines).map_err(|error| BatchError::Internal(error.to_string()))?;
-        let request =
-            WriteRequest { content_type: Some("application/x-ndjson".to_owned()), ..WriteRequest::new(ledger_object) };
-        let written = self.store.put(&request, text.into()).await;
-        written.map_err(|error| BatchError::from_store("the ledger cannot be written", &error))?;
+        let pending = |item: &Item| LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Unprocessed);
+        let mut lines: Vec<LedgerLine> = event.items.iter().map(pending).collect();
+        let earlier = Earlier::read(&self.store, &ledger_object, &run.job_mark, run.reading).await;
+        let earlier = earlier.map_err(|error| BatchError::from_store("the ledger cannot be read", &error))?;
+        if earlier.is_none() {
+            // From here on nobody can miss an item, whatever becomes of this invocation.
+            lines.iter_mut().for_each(|line| line.reason = Some("begun".to_owned()));
+            self.write_ledger(&run, &ledger_object, &lines).await?;
+        }
+        self.process_items(&run, &event, earlier.map(Arc::new).as_ref(), &mut lines).await?;
+        self.write_ledger(&run, &ledger_object, &lines).await?;
 
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let outcome = Outcome::of(&event.run_id, ledger, &lines, duration_ms);
+        let mut outcome = Outcome::of(&event.run_id, ledger, &lines, duration_ms);
+        outcome.continues = outcome.items.unprocessed > 0 && run.has_advanced.load(Ordering::Relaxed);
         log_batch(&event, &run.job, &outcome);
         if run.job.on_failure == OnFailure::Fail && outcome.items.failed > 0 {
             return Err(batch_failed(&outcome));
         }
         Ok(outcome)
+    }
+
+    async fn write_ledger(&self, run: &Run, ledger: &ObjectAddress, lines: &[LedgerLine]) -> Result<(), BatchError> {
+        let text = to_json_lines(lines).map_err(|error| BatchError::Internal(error.to_string()))?;
+        let request = WriteRequest {
+            content_type: Some("application/x-ndjson".to_owned()),
+            metadata: ledger_metadata(&run.job_mark),
+            ..WriteRequest::new(ledger.clone())
+        };
+        let written = self.store.put(&request, text.into()).await;
+        written.map(drop).map_err(|error| BatchError::from_store("the ledger cannot be written", &error))
     }
 
     async fn job(&self, reference: &JobReference) -> Result<Job, BatchError> {
@@ -131,11 +167,10 @@ impl Worker {
         &self,
         run: &Arc<Run>,
         event: &Event,
-        deadline: Deadline,
-    ) -> Result<Vec<LedgerLine>, BatchError> {
-        let source_bucket = run.job.source.bucket.as_str();
-        let pending = |item: &Item| LedgerLine::new(source_bucket, item, Status::Unprocessed);
-        let mut lines: Vec<LedgerLine> = event.items.iter().map(pending).collect();
+        earlier: Option<&Arc<Earlier>>,
+        lines: &mut [LedgerLine],
+    ) -> Result<(), BatchError> {
+        let deadline = run.deadline;
         let memory = Arc::new(Semaphore::new(permits(self.budget.mebibytes()) as usize));
         let mut tasks: JoinSet<(usize, LedgerLine)> = JoinSet::new();
         let mut longest = Duration::ZERO;
@@ -144,17 +179,17 @@ impl Worker {
             let permit = loop {
                 tokio::select! {
                     biased;
-                    Some(done) = tasks.join_next() => settle(done, &mut lines, &mut longest)?,
+                    Some(done) = tasks.join_next() => settle(done, lines, &mut longest)?,
                     permit = memory.clone().acquire_many_owned(weight) => break Some(permit),
                     () = deadline.passed() => break None,
                 }
             };
             let Some(permit) = permit.filter(|_| deadline.leaves_time_for(longest)) else { break };
             let permit = permit.map_err(|error| BatchError::Internal(error.to_string()))?;
-            let (worker, run, item) = (self.clone(), run.clone(), item.clone());
+            let (worker, run, item, earlier) = (self.clone(), run.clone(), item.clone(), earlier.cloned());
             let correlation_id = event.correlation_id.clone();
             let work = async move {
-                let line = worker.process_item(&run, &item).await;
+                let line = worker.process_item(&run, (index, &item), earlier.as_deref()).await;
                 drop(permit);
                 log_item(&correlation_id, &run, &line);
                 (index, line)
@@ -165,7 +200,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 done = tasks.join_next() => match done {
-                    Some(done) => settle(done, &mut lines, &mut longest)?,
+                    Some(done) => settle(done, lines, &mut longest)?,
                     None => break,
                 },
                 // Giving up what is running, without a trace of its outputs, saves the ledger of all the others.
@@ -177,10 +212,10 @@ impl Worker {
         }
         let unfinished = lines.iter_mut().filter(|line| line.status == Status::Unprocessed);
         unfinished.for_each(|line| line.reason = Some("out_of_time".to_owned()));
-        Ok(lines)
+        Ok(())
     }
 
-    async fn process_item(&self, run: &Run, item: &Item) -> LedgerLine {
+    async fn process_item(&self, run: &Run, (index, item): (usize, &Item), earlier: Option<&Earlier>) -> LedgerLine {
         let started = Instant::now();
         let mut line = LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Failed);
         match self.address(run, item) {
@@ -190,25 +225,20 @@ impl Worker {
                 line.reason = Some(reason.to_owned());
             }
             Ok(Task::Process(addresses, etag)) => {
-                let mut report = Report::default();
-                let work = process(run, addresses, etag, &mut report);
-                // A fault in Mapmill is one item's failure and not the loss of the others.
-                let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-                    let message = "the worker panicked on this object; this is a fault in Mapmill";
-                    Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
-                });
-                line.etag = report.etag.or(line.etag);
-                line.bytes = report.bytes;
-                match result {
-                    Ok(()) => {
-                        line.status = Status::Succeeded;
-                        line.records = report.records;
-                        line.outputs = report.outputs;
-                    }
+                let known = match earlier {
+                    Some(earlier) => earlier.look(run, (index, item), &addresses, etag.as_ref()).await,
+                    None => Ok(Known::Nothing),
+                };
+                match known {
+                    Ok(Known::Ended(line)) => return line,
+                    Ok(Known::Left(left)) => process_into(&mut line, run, addresses, etag, Some(left)).await,
+                    Ok(Known::Nothing) => process_into(&mut line, run, addresses, etag, None).await,
                     Err(error) => error.note_in(&mut line),
                 }
-                line.rejects = report.rejects;
             }
+        }
+        if line.status != Status::Unprocessed {
+            run.has_advanced.store(true, Ordering::Relaxed);
         }
         line.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         line
@@ -251,8 +281,57 @@ impl Worker {
         }
         let etag = item.etag.as_deref().map(ETag::parse).transpose();
         let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
-        Ok(Task::Process(Addresses { source, output, rejects }, etag))
+        let progress = names::progress(&run.job, &key, &run.id)?;
+        Ok(Task::Process(Addresses { source, output, rejects, progress }, etag))
     }
+}
+
+/// Processes an object and writes into its line what came of it.
+async fn process_into(
+    line: &mut LedgerLine,
+    run: &Run,
+    addresses: Addresses,
+    etag: Option<ETag>,
+    left: Option<Reading>,
+) {
+    let was_left = left.is_some();
+    let (mut report, mut result) = process_guarded(run, addresses.clone(), etag.clone(), left).await;
+    // An upload that was given up, or a state that another Mapmill wrote: the object is begun anew.
+    let is_stale = |error: &ItemError| [code::NO_SUCH_UPLOAD, "checkpoint_mismatch"].contains(&error.code);
+    if was_left && result.as_ref().is_err_and(is_stale) {
+        (report, result) = process_guarded(run, addresses, etag, None).await;
+    }
+    line.etag = report.etag.or(line.etag.take());
+    line.bytes = report.bytes;
+    match result {
+        Ok(End::Done) => {
+            line.status = Status::Succeeded;
+            line.records = report.records;
+            line.outputs = report.outputs;
+        }
+        Ok(End::Left(position)) => {
+            line.status = Status::Unprocessed;
+            line.position = Some(position.into());
+        }
+        Err(error) => error.note_in(line),
+    }
+    line.rejects = report.rejects;
+}
+
+/// A fault in Mapmill is one item's failure and not the loss of the others.
+async fn process_guarded(
+    run: &Run,
+    addresses: Addresses,
+    etag: Option<ETag>,
+    left: Option<Reading>,
+) -> (Report, Result<End, ItemError>) {
+    let mut report = Report::default();
+    let work = process(run, addresses, etag, left, &mut report);
+    let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+        let message = "the worker panicked on this object; this is a fault in Mapmill";
+        Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
+    });
+    (report, result)
 }
 
 /// What is to be done with an item.

@@ -106,6 +106,7 @@ fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
     check_range("limits.depth", limits.depth, 1..=1000, problems);
     check_range("limits.fields", limits.fields, 1..=100_000, problems);
     check_size("limits.header_bytes", limits.header_bytes, KIB..=MIB, problems);
+    check_size("limits.checkpoint_bytes", limits.checkpoint_bytes, MIB..=1024 * MIB, problems);
     check_size("limits.output_bytes", limits.output_bytes, 64 * KIB..=MAX_OUTPUT_BYTES.bytes(), problems);
 }
 

@@ -35,7 +35,7 @@ fn leave_out_later_keys(normalised: &mut Value, job: &Job) {
         ("/source/csv", json(&CsvOptions::default()), &["escape", "duplicate_names", "empty_names"]),
         ("/source/json", json(&JsonOptions::default()), &["duplicate_keys"]),
         ("/record", json(&Record::default()), &["explode", "schema", "cast"]),
-        ("/limits", json(&limits), &["output_bytes"]),
+        ("/limits", json(&limits), &["output_bytes", "checkpoint_bytes"]),
     ];
     for (place, defaults, later_keys) in defaults {
         let Some(Value::Object(entries)) = normalised.pointer_mut(place) else { continue };

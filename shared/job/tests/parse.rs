@@ -102,7 +102,7 @@ fn a_short_file_gets_every_default() {
             "output": {"bucket": "clean", "prefix": "", "format": "ndjson", "compression": "zstd"},
             "rejects": {"policy": "quarantine", "max_per_object": 1000, "max_ratio": 0.05},
             "limits": {"record_bytes": 8_388_608, "expanded_bytes": 53_687_091_200_u64, "expansion_ratio": 200,
-                "depth": 64, "fields": 10_000, "header_bytes": 65_536, "output_bytes": 16_777_216},
+                "depth": 64, "fields": 10_000, "header_bytes": 65_536, "output_bytes": 16_777_216, "checkpoint_bytes": 67_108_864},
             "on_failure": "ledger",
         })
     );
@@ -203,6 +203,7 @@ fn later_keys_count_in_the_digest_unless_they_have_their_default() {
         ("/record/schema", json!(null), json!(true)),
         ("/record/cast", json!({}), json!({"a": "string"})),
         ("/limits/output_bytes", json!("16MiB"), json!("17MiB")),
+        ("/limits/checkpoint_bytes", json!("64MiB"), json!("65MiB")),
     ] {
         assert_eq!(digest(pointer, default), minimal, "{pointer}");
         assert!(seen.insert(digest(pointer, other)), "{pointer}");

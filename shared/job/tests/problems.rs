@@ -328,6 +328,11 @@ fn rules_between_values_are_checked() {
         &["limits.output_bytes: expected a size from 64 KiB to 256 MiB; found 63 KiB"],
     );
     check(
+        "/limits",
+        json!({"checkpoint_bytes": "2GiB"}),
+        &["limits.checkpoint_bytes: expected a size from 1 MiB to 1 GiB; found 2 GiB"],
+    );
+    check(
         "/limits/output_bytes",
         json!("257MiB"),
         &["limits.output_bytes: expected a size from 64 KiB to 256 MiB; found 257 MiB"],

@@ -3,6 +3,9 @@
 //! A [`Compressor`] is fed with bytes and gathers compressed bytes in a buffer, from which the caller takes them. The
 //! same bytes in give the same bytes out, however they are cut into calls: input is handed to the encoder in blocks of
 //! a fixed size, gzip headers hold no time and no name.
+//!
+//! [`Compressor::end_frame`] ends a gzip member or a Zstandard frame and lets another follow, which readers take as one
+//! text. Behind it another compressor can go on.
 
 use std::io::{self, Write};
 
@@ -24,16 +27,21 @@ const GZIP_LEVEL: u32 = 4;
 pub enum OutputCompression {
     /// Not at all.
     None,
-    /// Gzip, one member.
+    /// Gzip.
     Gzip,
-    /// Zstandard, one frame with a checksum.
+    /// Zstandard with checksums.
     Zstd,
 }
 
 /// Compresses one output.
 pub struct Compressor {
     encoder: Encoder,
+    compression: OutputCompression,
     block: Vec<u8>,
+    /// Nothing was written since the last frame ended.
+    is_at_frame_start: bool,
+    /// A frame was ended, here or by the compressor before.
+    follows_frame: bool,
     address: ObjectAddress,
 }
 
@@ -49,17 +57,23 @@ impl Compressor {
     /// # Errors
     /// The encoder cannot be made, for want of memory.
     pub fn new(compression: OutputCompression, address: ObjectAddress) -> Result<Self, ObjectError> {
-        let encoder = match compression {
-            OutputCompression::None => Ok(Encoder::None(Vec::new())),
-            OutputCompression::Gzip => {
-                Ok(Encoder::Gzip(GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL))))
-            }
-            OutputCompression::Zstd => zstd_encoder().map(Encoder::Zstd),
-        };
-        match encoder {
-            Ok(encoder) => Ok(Self { encoder, block: Vec::new(), address }),
+        match Encoder::new(compression, Vec::new()) {
+            Ok(encoder) => Ok(Self {
+                encoder,
+                compression,
+                block: Vec::new(),
+                is_at_frame_start: true,
+                follows_frame: false,
+                address,
+            }),
             Err(error) => Err(failure(&address, error)),
         }
+    }
+
+    /// Says that the output has frames before this compressor's first.
+    #[must_use]
+    pub fn behind_a_frame(self) -> Self {
+        Self { follows_frame: true, ..self }
     }
 
     /// Takes bytes to compress.
@@ -67,6 +81,7 @@ impl Compressor {
     /// # Errors
     /// The encoder failed.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), ObjectError> {
+        self.is_at_frame_start &= bytes.is_empty();
         if let Encoder::None(output) = &mut self.encoder {
             output.extend_from_slice(bytes);
             return Ok(());
@@ -99,18 +114,34 @@ impl Compressor {
         }
     }
 
-    /// Ends the compressed data and returns the bytes that were not taken out yet.
+    /// Ends the frame, so that all that was written is in the output; the next bytes begin another. A frame without bytes
+    /// is not written.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn end_frame(&mut self) -> Result<(), ObjectError> {
+        if self.is_at_frame_start || self.compression == OutputCompression::None {
+            return Ok(());
+        }
+        self.encode_block()?;
+        let ended = std::mem::replace(&mut self.encoder, Encoder::None(Vec::new())).end();
+        let next = ended.and_then(|output| Encoder::new(self.compression, output));
+        self.encoder = next.map_err(|error| failure(&self.address, error))?;
+        (self.is_at_frame_start, self.follows_frame) = (true, true);
+        Ok(())
+    }
+
+    /// Ends the compressed data and returns the bytes that were not taken out yet. An output without bytes is one frame
+    /// without bytes.
     ///
     /// # Errors
     /// The encoder failed.
     pub fn finish(mut self) -> Result<Vec<u8>, ObjectError> {
+        if self.is_at_frame_start && self.follows_frame {
+            return Ok(std::mem::take(self.output()));
+        }
         self.encode_block()?;
-        let ended = match self.encoder {
-            Encoder::None(output) => Ok(output),
-            Encoder::Gzip(encoder) => encoder.finish(),
-            Encoder::Zstd(encoder) => encoder.finish(),
-        };
-        ended.map_err(|error| failure(&self.address, error))
+        self.encoder.end().map_err(|error| failure(&self.address, error))
     }
 
     fn encode_block(&mut self) -> Result<(), ObjectError> {
@@ -121,6 +152,27 @@ impl Compressor {
 }
 
 impl Encoder {
+    /// An encoder that appends to `output`.
+    fn new(compression: OutputCompression, output: Vec<u8>) -> io::Result<Self> {
+        Ok(match compression {
+            OutputCompression::None => Self::None(output),
+            OutputCompression::Gzip => Self::Gzip(GzEncoder::new(output, flate2::Compression::new(GZIP_LEVEL))),
+            OutputCompression::Zstd => {
+                let mut encoder = ZstdEncoder::new(output, ZSTD_LEVEL)?;
+                encoder.include_checksum(true)?;
+                Self::Zstd(encoder)
+            }
+        })
+    }
+
+    fn end(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::None(output) => Ok(output),
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Zstd(encoder) => encoder.finish(),
+        }
+    }
+
     fn encode(&mut self, block: &[u8]) -> io::Result<()> {
         match self {
             Self::None(_) => Ok(()),
@@ -128,12 +180,6 @@ impl Encoder {
             Self::Zstd(encoder) => encoder.write_all(block),
         }
     }
-}
-
-fn zstd_encoder() -> io::Result<ZstdEncoder<'static, Vec<u8>>> {
-    let mut encoder = ZstdEncoder::new(Vec::new(), ZSTD_LEVEL)?;
-    encoder.include_checksum(true)?;
-    Ok(encoder)
 }
 
 fn failure(address: &ObjectAddress, error: io::Error) -> ObjectError {

@@ -41,7 +41,7 @@ pub use names::{BucketName, ETag, NameError, ObjectAddress, ObjectKey};
 pub use places::{Places, PlacesError};
 pub use resume::{ResumeOptions, ResumingReader};
 pub use store::{
-    ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart, WriteRequest,
-    Written,
+    ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart,
+    WriteRequest, Written,
 };
 pub use writer::{ObjectWriter, WriterOptions, WriterState};

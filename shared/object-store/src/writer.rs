@@ -60,7 +60,17 @@ impl ObjectWriter {
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, request: WriteRequest, options: WriterOptions) -> Self {
         let options = WriterOptions { part_bytes: options.part_bytes.max(1), ..options };
-        Self { store, request, options, buffer: Vec::new(), upload: None, parts: 0, bytes: 0, failed: false, is_kept: false }
+        Self {
+            store,
+            request,
+            options,
+            buffer: Vec::new(),
+            upload: None,
+            parts: 0,
+            bytes: 0,
+            failed: false,
+            is_kept: false,
+        }
     }
 
     /// A writer that goes on where another one with the same request and options made a checkpoint, with the bytes that
@@ -98,6 +108,12 @@ impl ObjectWriter {
         self.upload.is_some()
     }
 
+    /// True when a checkpoint refers to the upload.
+    #[must_use]
+    pub fn has_checkpoint(&self) -> bool {
+        self.is_kept
+    }
+
     /// The metadata of an object that is written by one request. An upload in parts keeps those that it began with.
     pub fn set_metadata(&mut self, metadata: BTreeMap<String, String>) {
         self.request.metadata = metadata;
@@ -127,12 +143,19 @@ impl ObjectWriter {
         Ok(())
     }
 
-    /// Writes what is left and makes the object visible. An object without bytes is written too.
-    pub async fn finish(mut self) -> Result<Written, ObjectError> {
+    /// Uploads what is left in the buffer of an upload in parts, so that only completing it remains. An object that is
+    /// small enough for one request stays in the buffer.
+    pub async fn upload_rest(&mut self) -> Result<(), ObjectError> {
         self.refuse_after_failure()?;
         if self.upload.is_some() && !self.buffer.is_empty() {
             self.send_part().await?;
         }
+        Ok(())
+    }
+
+    /// Writes what is left and makes the object visible. An object without bytes is written too.
+    pub async fn finish(mut self) -> Result<Written, ObjectError> {
+        self.upload_rest().await?;
         let Some(upload) = &mut self.upload else {
             let body = Bytes::from(std::mem::take(&mut self.buffer));
             return self.store.put(&self.request, body).await;
@@ -198,7 +221,9 @@ impl ObjectWriter {
     async fn give_up(&mut self, error: ObjectError) -> ObjectError {
         self.failed = true;
         self.buffer = Vec::new();
-        if let Some(mut upload) = self.upload.take() {
+        // What may pass leaves the checkpoint of use.
+        let is_needed = self.is_kept && error.class.is_retriable();
+        if let Some(mut upload) = self.upload.take().filter(|_| !is_needed) {
             // A part that cannot be freed is removed by the bucket's lifecycle rule; the cause is the error to report.
             drop(upload.abort().await);
         }

@@ -30,9 +30,9 @@ use crate::limits::RecordLimits;
 use crate::lines::{LineCounter, LineEnd};
 use crate::position::Position;
 use crate::reshape::{Fate, Reshape};
-use serde::{Deserialize, Serialize};
 use csv::CsvSource;
 use json::JsonSource;
+use serde::{Deserialize, Serialize};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 

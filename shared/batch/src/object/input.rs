@@ -11,11 +11,12 @@
 use super::Run;
 use super::stage::Stage;
 use crate::item_error::ItemError;
+use futures::StreamExt;
 use object_store::{
-    Compression, ErrorClass, Expander, ExpansionLimits, ObjectAddress, ObjectError, ResumingReader, detect_compression,
-    peek,
+    ByteRange, Compression, ErrorClass, Expander, ExpansionLimits, ObjectAddress, ObjectError, OpenRequest,
+    ResumingReader, detect_compression, peek,
 };
-use record_stream::RecordStream;
+use record_stream::{Checkpoint, RecordStream, StreamOptions};
 use tokio::sync::mpsc;
 
 /// Expanded bytes that are handed on at a time.
@@ -31,42 +32,38 @@ const PEEK_BYTES: usize = 4 * 1024;
 pub(super) struct Input {
     /// Reads the records.
     pub(super) stream: RecordStream,
-    /// The first bytes, which were looked at to tell the format; the other chunks come after them.
+    /// The first bytes that the stream reads, if some were looked at to tell the format; the other chunks come after them.
     pub(super) first: Vec<u8>,
+    /// Where they begin in the expanded object.
+    pub(super) first_byte: u64,
     /// The rest of the bytes.
     pub(super) chunks: Chunks,
 }
 
 impl Input {
-    /// Finds out how the object is compressed and what it holds. `overlaps` lets the rest be read ahead.
+    /// Finds out how the object is compressed and what it holds. `overlaps` lets the rest be read ahead; `left` says
+    /// where an earlier invocation left the object.
     pub(super) async fn open(
         run: &Run,
         source: &ObjectAddress,
         reader: ResumingReader,
         overlaps: bool,
+        left: Option<&Checkpoint>,
     ) -> Result<Self, ItemError> {
         let job = &run.job;
         let content_type = reader.content_type().map(str::to_owned);
         let content_encoding = reader.content_encoding().map(str::to_owned);
+        let (etag, size) = (reader.etag().clone(), reader.size());
         let (first, body) = peek(reader.into_body(), PEEK_BYTES).await?;
-        let compression = match job.source.compression {
-            job::Compression::Auto => detect_compression(source.key.as_str(), content_encoding.as_deref(), &first)
-                .map_err(|unsupported| {
-                    ItemError::new(ErrorClass::Configuration, "unsupported_compression", unsupported.to_string())
-                })?,
-            job::Compression::None => Compression::None,
-            job::Compression::Gzip => Compression::Gzip,
-            job::Compression::Zstd => Compression::Zstd,
-            job::Compression::Bzip2 => Compression::Bzip2,
-            job::Compression::Xz => Compression::Xz,
-        };
+        let compression = compression(job.source.compression, source, content_encoding.as_deref(), &first)?;
         let limits = ExpansionLimits {
             expanded_bytes: job.limits.expanded_bytes.bytes(),
             expansion_ratio: job.limits.expansion_ratio,
             xz_memory_bytes: run.budget.xz_memory_bytes(),
             ..ExpansionLimits::default()
         };
-        let mut reader = Reader { expander: Expander::new(body, compression, limits, source.clone()), failure: None };
+        let expander = Expander::new(body, compression, limits, source.clone());
+        let mut reader = Reader { expander, failure: None, passed_over: 0 };
         let Chunk { mut buffer, filled, compressed, expanded } = reader.fill(vec![0; PEEK_BYTES]).await;
         let length = filled?;
         buffer.truncate(length);
@@ -79,6 +76,26 @@ impl Input {
                            say it in source.format";
             return Err(ItemError::new(ErrorClass::Configuration, "unknown_format", message));
         };
+        let stream = stream(&options, left)?;
+        let first_byte = left.map_or(0, |left| RecordStream::first_byte(options.encoding, left));
+        if first_byte >= PEEK_BYTES as u64 && compression == Compression::None {
+            // What lies before is not read again.
+            let range = Some(ByteRange { start: first_byte, end: None });
+            let request = OpenRequest { address: source.clone(), range, if_match: Some(etag) };
+            let limits = ExpansionLimits { expanded_bytes: limits.expanded_bytes.saturating_sub(first_byte), ..limits };
+            let body = if first_byte < size {
+                ResumingReader::open(run.store.clone(), request, run.reading).await?.into_body()
+            } else {
+                futures::stream::empty().boxed()
+            };
+            let expander = Expander::new(body, compression, limits, source.clone());
+            reader = Reader { expander, failure: None, passed_over: first_byte };
+            buffer.clear();
+        } else {
+            let passed = usize::try_from(first_byte).unwrap_or(usize::MAX).min(buffer.len());
+            buffer.drain(..passed);
+            reader.pass_over(first_byte - passed as u64).await?;
+        }
         // What ended within the first bytes has nothing to read ahead.
         let way = if overlaps && length == PEEK_BYTES {
             Way::Ahead(Ahead::start(reader))
@@ -86,8 +103,35 @@ impl Input {
             Way::Here(Box::new(reader))
         };
         let chunks = Chunks { way, buffer: Vec::new(), compressed, expanded };
-        Ok(Self { stream: RecordStream::new(&options), first: buffer, chunks })
+        Ok(Self { stream, first: buffer, first_byte, chunks })
     }
+}
+
+/// A stream at the start of the object, or where an earlier invocation left it.
+fn stream(options: &StreamOptions, left: Option<&Checkpoint>) -> Result<RecordStream, ItemError> {
+    let Some(left) = left else { return Ok(RecordStream::new(options)) };
+    RecordStream::resume(options, left)
+        .map_err(|problem| ItemError::new(ErrorClass::Changed, problem.code(), problem.to_string()))
+}
+
+fn compression(
+    of_job: job::Compression,
+    source: &ObjectAddress,
+    content_encoding: Option<&str>,
+    first: &[u8],
+) -> Result<Compression, ItemError> {
+    Ok(match of_job {
+        job::Compression::Auto => {
+            detect_compression(source.key.as_str(), content_encoding, first).map_err(|unsupported| {
+                ItemError::new(ErrorClass::Configuration, "unsupported_compression", unsupported.to_string())
+            })?
+        }
+        job::Compression::None => Compression::None,
+        job::Compression::Gzip => Compression::Gzip,
+        job::Compression::Zstd => Compression::Zstd,
+        job::Compression::Bzip2 => Compression::Bzip2,
+        job::Compression::Xz => Compression::Xz,
+    })
 }
 
 /// The chunks of an object after the first bytes.
@@ -145,6 +189,8 @@ struct Reader {
     expander: Expander,
     /// An error that came after bytes, for the next call.
     failure: Option<ObjectError>,
+    /// Bytes of the object before those that are read, because an earlier invocation read them.
+    passed_over: u64,
 }
 
 impl Reader {
@@ -165,8 +211,22 @@ impl Reader {
                 }
             }
         };
-        let (compressed, expanded) = (self.expander.compressed_bytes(), self.expander.expanded_bytes());
+        let compressed = self.passed_over + self.expander.compressed_bytes();
+        let expanded = self.passed_over + self.expander.expanded_bytes();
         Chunk { buffer, filled, compressed, expanded }
+    }
+
+    /// Reads so many bytes for nothing: what is compressed cannot be entered in the middle.
+    async fn pass_over(&mut self, mut bytes: u64) -> Result<(), ItemError> {
+        let mut buffer = vec![0; if bytes > 0 { CHUNK_BYTES } else { 0 }];
+        while bytes > 0 {
+            let most = usize::try_from(bytes).unwrap_or(usize::MAX).min(buffer.len());
+            match self.expander.read_chunk(&mut buffer[..most]).await? {
+                0 => break,
+                read => bytes -= read as u64,
+            }
+        }
+        Ok(())
     }
 }
 

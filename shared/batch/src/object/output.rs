@@ -4,15 +4,25 @@
 //! may be as long as a record, and so may a buffer: a long one is waited for before the next is filled, so that there is
 //! one of them at most. When writing fails, the records learn it with the next buffer or at the end; it is still the
 //! first error, because it concerns lines before those that were read meanwhile.
+//!
+//! At places that follow from the object alone the compressed frame ends ([`Lines::end_frame`]). There, and only there, an
+//! output can be taken up by another invocation ([`Lines::checkpoint`]), so that its bytes are the same whether it was
+//! or not.
 
+use super::Run;
 use super::stage::Stage;
-use super::{LINES_TARGET, Run};
+use crate::done::{Counts, Identity};
 use crate::item_error::ItemError;
 use crate::ledger::WrittenObject;
+use crate::progress::Buffered;
 use object_store::{
-    Compressor, ErrorClass, ObjectAddress, ObjectWriter, OutputCompression, WriteRequest, WriterOptions,
+    Compressor, ErrorClass, ObjectAddress, ObjectError, ObjectStore, ObjectWriter, OutputCompression, UploadState,
+    WriteRequest, WriterOptions, Written, code,
 };
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+use super::LINES_TARGET;
 
 /// Buffers of lines that go round when writing goes on behind: one being filled, one being compressed, one between.
 pub(super) const LINES_BEHIND: usize = 3;
@@ -25,54 +35,123 @@ const LONG_LINES: usize = 8 * LINES_TARGET;
 pub(super) struct Output {
     compressor: Compressor,
     writer: ObjectWriter,
+    store: Arc<dyn ObjectStore>,
     target: ObjectAddress,
+    identity: Identity,
 }
 
 impl Output {
-    pub(super) fn new(run: &Run, target: ObjectAddress) -> Result<Self, ItemError> {
+    /// An output that begins, or goes on as it was left.
+    pub(super) async fn new(
+        run: &Run,
+        target: ObjectAddress,
+        identity: Identity,
+        left: Option<Buffered>,
+    ) -> Result<Self, ItemError> {
         let compression = match run.job.output.compression {
             job::OutputCompression::None => OutputCompression::None,
             job::OutputCompression::Gzip => OutputCompression::Gzip,
             job::OutputCompression::Zstd => OutputCompression::Zstd,
         };
-        let request =
-            WriteRequest { content_type: Some("application/x-ndjson".to_owned()), ..WriteRequest::new(target.clone()) };
-        Ok(Self {
-            compressor: Compressor::new(compression, target.clone())?,
-            writer: ObjectWriter::new(run.store.clone(), request, WriterOptions::default()),
-            target,
-        })
+        let request = WriteRequest {
+            content_type: Some("application/x-ndjson".to_owned()),
+            metadata: identity.metadata(None),
+            ..WriteRequest::new(target.clone())
+        };
+        let mut compressor = Compressor::new(compression, target.clone())?;
+        let (store, options) = (run.store.clone(), WriterOptions::default());
+        let writer = match left {
+            None => ObjectWriter::new(store.clone(), request, options),
+            Some(Buffered { writer, buffer, .. }) => {
+                if writer.bytes > 0 {
+                    compressor = compressor.behind_a_frame();
+                }
+                ObjectWriter::resume(store.clone(), request, options, writer, buffer).await?
+            }
+        };
+        Ok(Self { compressor, writer, store, target, identity })
     }
 
     async fn write(&mut self, lines: &[u8]) -> Result<(), ItemError> {
         self.compressor.write(lines)?;
+        self.send().await
+    }
+
+    async fn send(&mut self) -> Result<(), ItemError> {
         let compressed = self.compressor.output();
         self.writer.write(compressed).await?;
         compressed.clear();
         Ok(())
     }
 
-    /// Makes the output visible.
-    pub(super) async fn finish(mut self) -> Result<WrittenObject, ItemError> {
-        let compressed = self.compressor.finish()?;
+    fn end_frame(&mut self) -> Result<(), ItemError> {
+        Ok(self.compressor.end_frame()?)
+    }
+
+    /// What another invocation needs to go on behind the frame that ended.
+    async fn checkpoint(&mut self) -> Result<Buffered, ItemError> {
+        self.send().await?;
+        let (writer, buffer) = self.writer.checkpoint();
+        Ok(Buffered::new(writer, buffer.to_vec()))
+    }
+
+    /// Ends the text and uploads all of it. Answers its size, and the upload if there is one to be completed.
+    pub(super) async fn end(&mut self) -> Result<(u64, Option<UploadState>), ItemError> {
+        let compressor = Compressor::new(OutputCompression::None, self.target.clone())?;
+        let compressed = std::mem::replace(&mut self.compressor, compressor).finish()?;
         self.writer.write(&compressed).await?;
-        let written = self.writer.finish().await?;
+        self.writer.upload_rest().await?;
+        let (state, _) = self.writer.checkpoint();
+        Ok((state.bytes, state.upload))
+    }
+
+    /// Makes the output visible.
+    pub(super) async fn finish(mut self, counts: &Counts) -> Result<WrittenObject, ItemError> {
+        let bytes = self.writer.bytes();
+        if !self.writer.is_upload() {
+            self.writer.set_metadata(self.identity.metadata(Some(counts)));
+        }
+        let written = match self.writer.finish().await {
+            Ok(written) => written,
+            Err(error) => find_completed(self.store.as_ref(), &self.target, &self.identity, bytes, error).await?,
+        };
         Ok(WrittenObject {
             bucket: self.target.bucket.as_str().to_owned(),
             key: self.target.key.as_str().to_owned(),
             bytes: written.bytes,
-            records: 0,
+            records: counts.records.written,
             etag: Some(written.etag.as_str().to_owned()),
         })
     }
 
-    /// Gives the output up and hands the error back that is to blame.
+    /// Gives the output up and hands the error back that is to blame. What another attempt can use is left.
     pub(super) async fn abort(self, error: ItemError) -> ItemError {
+        if error.class.is_retriable() && self.writer.has_checkpoint() {
+            return error;
+        }
         if let Err(left_over) = self.writer.abort().await {
             tracing::warn!(error = %left_over, "an unfinished upload could not be removed");
         }
         error
     }
+}
+
+/// An upload that is gone was completed by an attempt whose answer was lost, if the output stands there.
+pub(super) async fn find_completed(
+    store: &dyn ObjectStore,
+    target: &ObjectAddress,
+    identity: &Identity,
+    bytes: u64,
+    error: ObjectError,
+) -> Result<Written, ItemError> {
+    if error.code == code::NO_SUCH_UPLOAD
+        && let Ok(head) = store.head(target).await
+        && identity.is_of(&head)
+        && head.size == bytes
+    {
+        return Ok(Written { etag: head.etag, bytes });
+    }
+    Err(error.into())
 }
 
 /// Where lines go.
@@ -104,6 +183,26 @@ impl Lines {
         }
     }
 
+    /// Ends the compressed frame behind the lines so far.
+    pub(super) async fn end_frame(&mut self) -> Result<(), ItemError> {
+        match self {
+            Self::Here(output) => output.end_frame(),
+            Self::Behind(behind) => behind.full.send(Message::EndFrame).await.map_err(|_| given_up()),
+        }
+    }
+
+    /// What another invocation needs to go on behind the lines so far; to be asked behind the end of a frame.
+    pub(super) async fn checkpoint(&mut self) -> Result<Buffered, ItemError> {
+        match self {
+            Self::Here(output) => output.checkpoint().await,
+            Self::Behind(behind) => {
+                let (answer, checkpoint) = oneshot::channel();
+                behind.full.send(Message::Checkpoint(answer)).await.map_err(|_| given_up())?;
+                checkpoint.await.map_err(|_| given_up())
+            }
+        }
+    }
+
     /// Waits until all lines are compressed and handed to the writer; gives the output back and says whether that went
     /// well.
     pub(super) async fn end(self) -> (Output, Result<(), ItemError>) {
@@ -117,9 +216,16 @@ impl Lines {
     }
 }
 
+/// What the stage is told.
+enum Message {
+    Lines(Vec<u8>),
+    EndFrame,
+    Checkpoint(oneshot::Sender<Buffered>),
+}
+
 /// A writer that is behind, and the buffers between.
 pub(super) struct Behind {
-    full: mpsc::Sender<Vec<u8>>,
+    full: mpsc::Sender<Message>,
     empty: mpsc::Receiver<Vec<u8>>,
     /// Empty buffers at hand.
     spare: Vec<Vec<u8>>,
@@ -130,19 +236,13 @@ pub(super) struct Behind {
 
 impl Behind {
     fn start(mut output: Output) -> Self {
-        let (full, mut to_write) = mpsc::channel::<Vec<u8>>(LINES_BEHIND);
+        let (full, mut told) = mpsc::channel(LINES_BEHIND);
         let (give_back, empty) = mpsc::channel(LINES_BEHIND);
         let stage = Stage::start(async move {
-            while let Some(mut lines) = to_write.recv().await {
-                if let Err(error) = output.write(&lines).await {
+            while let Some(message) = told.recv().await {
+                if let Err(error) = output.obey(message, &give_back).await {
                     return (output, Err(error));
                 }
-                lines.clear();
-                if lines.capacity() > LONG_LINES {
-                    lines = Vec::new();
-                }
-                // There is room for all of them, and nobody takes them back once the records have ended.
-                drop(give_back.try_send(lines));
             }
             (output, Ok(()))
         });
@@ -158,7 +258,7 @@ impl Behind {
             self.take_back().await?;
         }
         let full = std::mem::replace(lines, self.spare.pop().unwrap_or_default());
-        self.full.send(full).await.map_err(|_| given_up())?;
+        self.full.send(Message::Lines(full)).await.map_err(|_| given_up())?;
         self.away += 1;
         while is_long && self.away > 0 {
             self.take_back().await?;
@@ -169,6 +269,27 @@ impl Behind {
     async fn take_back(&mut self) -> Result<(), ItemError> {
         self.spare.push(self.empty.recv().await.ok_or_else(given_up)?);
         self.away -= 1;
+        Ok(())
+    }
+}
+
+impl Output {
+    /// Does what the stage was told.
+    async fn obey(&mut self, message: Message, give_back: &mpsc::Sender<Vec<u8>>) -> Result<(), ItemError> {
+        match message {
+            Message::Lines(mut lines) => {
+                self.write(&lines).await?;
+                lines.clear();
+                if lines.capacity() > LONG_LINES {
+                    lines = Vec::new();
+                }
+                // There is room for all of them, and nobody takes them back once the records have ended.
+                drop(give_back.try_send(lines));
+            }
+            Message::EndFrame => self.end_frame()?,
+            // Who asked may have been given up meanwhile.
+            Message::Checkpoint(answer) => drop(answer.send(self.checkpoint().await?)),
+        }
         Ok(())
     }
 }

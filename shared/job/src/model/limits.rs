@@ -33,6 +33,9 @@ pub struct Limits {
     /// Most bytes that one record may become, with all records that `explode` makes of it. From 64 KiB to 256 MiB. Without
     /// it, 16 MiB, or twice `record_bytes` if that is more.
     pub output_bytes: ByteSize,
+    /// Expanded bytes of an object after which another invocation can go on with it, and its compressed output begins a
+    /// new frame. From 1 MiB to 1 GiB.
+    pub checkpoint_bytes: ByteSize,
 }
 
 impl Default for Limits {
@@ -45,6 +48,7 @@ impl Default for Limits {
             fields: 10_000,
             header_bytes: ByteSize::from_bytes(64 << 10),
             output_bytes: Self::default_output_bytes(DEFAULT_RECORD_BYTES),
+            checkpoint_bytes: ByteSize::from_bytes(64 << 20),
         }
     }
 }
@@ -67,6 +71,7 @@ struct Written {
     fields: u64,
     header_bytes: ByteSize,
     output_bytes: Option<ByteSize>,
+    checkpoint_bytes: ByteSize,
 }
 
 impl Default for Written {
@@ -80,6 +85,7 @@ impl Default for Written {
             fields: limits.fields,
             header_bytes: limits.header_bytes,
             output_bytes: None,
+            checkpoint_bytes: limits.checkpoint_bytes,
         }
     }
 }
@@ -95,6 +101,7 @@ impl<'de> Deserialize<'de> for Limits {
             fields: written.fields,
             header_bytes: written.header_bytes,
             output_bytes: written.output_bytes.unwrap_or_else(|| Self::default_output_bytes(written.record_bytes)),
+            checkpoint_bytes: written.checkpoint_bytes,
         })
     }
 }

@@ -11,8 +11,8 @@ use futures::{StreamExt, stream};
 use crate::error::{ErrorClass, ObjectError, code};
 use crate::names::{BucketName, ETag, ObjectAddress};
 use crate::store::{
-    ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart, WriteRequest,
-    Written,
+    ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart,
+    WriteRequest, Written,
 };
 
 /// An object store in memory that keeps the promises of the port and counts what is done to it. Clones share the store.
@@ -89,6 +89,12 @@ impl MemoryStore {
     #[must_use]
     pub fn get(&self, address: &ObjectAddress) -> Option<Bytes> {
         self.lock().objects.get(address).map(|object| object.body.clone())
+    }
+
+    /// The version of an object.
+    #[must_use]
+    pub fn etag(&self, address: &ObjectAddress) -> Option<ETag> {
+        self.lock().objects.get(address).map(|object| object.etag.clone())
     }
 
     /// With what media type, encoding and metadata an object was written.

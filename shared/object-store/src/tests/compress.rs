@@ -46,6 +46,44 @@ fn what_is_compressed_can_be_read_and_is_always_the_same() {
     }
 }
 
+/// Ends a frame at each of the places. With `again` every frame is made by a compressor of its own.
+fn compress_frames(bytes: &[u8], compression: OutputCompression, ends: &[usize], again: bool) -> Vec<u8> {
+    let mut compressor = Compressor::new(compression, address()).unwrap();
+    let mut compressed = Vec::new();
+    let mut from = 0;
+    for end in ends {
+        compressor.write(&bytes[from..*end]).unwrap();
+        compressor.end_frame().unwrap();
+        compressed.append(compressor.output());
+        if again && !compressed.is_empty() {
+            compressor = Compressor::new(compression, address()).unwrap().behind_a_frame();
+        }
+        from = *end;
+    }
+    compressor.write(&bytes[from..]).unwrap();
+    compressed.extend(compressor.finish().unwrap());
+    compressed
+}
+
+#[test]
+fn frames_follow_one_another_whoever_makes_them() {
+    let original = text(300_000);
+    for compression in [OutputCompression::None, OutputCompression::Gzip, OutputCompression::Zstd] {
+        for ends in [&[0, 0][..], &[100_000], &[100_000, 100_000, 200_001], &[300_000], &[1, 300_000, 300_000]] {
+            let once = compress_frames(&original, compression, ends, false);
+            assert!(compress_frames(&original, compression, ends, true) == once, "{compression:?} {ends:?}");
+            let mut bytes = Vec::new();
+            match compression {
+                OutputCompression::None => bytes.clone_from(&once),
+                OutputCompression::Gzip => drop(flate2::read::MultiGzDecoder::new(&once[..]).read_to_end(&mut bytes)),
+                OutputCompression::Zstd => drop(zstd::Decoder::new(&once[..]).unwrap().read_to_end(&mut bytes)),
+            }
+            assert!(bytes == original, "{compression:?} {ends:?}");
+        }
+        assert!(!compress_frames(b"", compression, &[0], false).is_empty() || compression == OutputCompression::None);
+    }
+}
+
 #[test]
 fn text_becomes_smaller() {
     let original = text(500_000);

@@ -5,11 +5,11 @@
 //! long, records that end in a later chunk. The index is asked first wherever a record begins.
 
 use super::{StreamOptions, Work, check_utf8};
+use crate::checkpoint::Framing;
 use crate::csv::{
     CsvDialect, CsvHeader, CsvIndex, CsvScanner, FieldSpan, IndexedRow, Quoting, RaggedRows, Scan, column_names,
     numbered,
 };
-use crate::checkpoint::Framing;
 use crate::error::{Problem, StreamError};
 use crate::frame::Flow;
 use crate::limits::RecordLimits;
