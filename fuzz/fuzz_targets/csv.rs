@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
 
     // A comment ends at a carriage return here, and only at a line feed there.
     let comments_differ = dialect.comment.is_some() && text.contains(&b'\r');
-    if dialect.skip_lines > 0 || comments_differ || std::str::from_utf8(&text).is_err() {
+    if dialect.skip_lines > 0 || !dialect.multiline || comments_differ || std::str::from_utf8(&text).is_err() {
         return;
     }
     let comparable = CsvDialect { header: CsvHeader::None, ragged: RaggedRows::Pad, ..dialect };
@@ -68,7 +68,7 @@ fn compare_with_scanner(dialect: &CsvDialect, text: &[u8], run: &Run, again: &dy
 }
 
 fn dialect(knobs: &mut Knobs<'_>) -> CsvDialect {
-    CsvDialect {
+    let dialect = CsvDialect {
         delimiter: knobs.choice(&[b',', b';', b'\t', b'|', b' ', 0x01]),
         quote: knobs.choice(&[Some(b'"'), Some(b'\''), None, Some(b'`')]),
         comment: knobs.choice(&[None, Some(b'#'), Some(b'/')]),
@@ -79,9 +79,15 @@ fn dialect(knobs: &mut Knobs<'_>) -> CsvDialect {
             CsvHeader::Given(vec!["x".to_owned(), "y\"\\\u{1}".to_owned(), "é".to_owned()]),
         ]),
         ragged: knobs.choice(&[RaggedRows::Reject, RaggedRows::Pad, RaggedRows::Fail]),
-        escape: knobs.choice(&[None, Some(b'\\')]),
+        ..CsvDialect::default()
+    };
+    let (escape, multiline) = knobs.choice(&[(None, true), (Some(b'\\'), true), (None, false), (Some(b'\\'), false)]);
+    CsvDialect {
+        escape,
+        multiline,
         duplicate_names: knobs.choice(&[DuplicateNames::Fail, DuplicateNames::Number]),
         empty_names: knobs.choice(&[EmptyNames::Number, EmptyNames::Fail]),
+        ..dialect
     }
 }
 

@@ -1,14 +1,19 @@
 //! The transform function: JSON and CSV objects in, clean reshaped objects out.
 //!
-//! All of its work is [`batch::Worker::process_batch`]; this crate is the name under which it is deployed.
+//! All of its work is [`batch::answer`], which serves Distributed Map and S3 Batch Operations; this crate is the name under
+//! which it is deployed.
 
-use batch::{BatchError, Deadline, Outcome, Worker};
+use batch::{Answer, BatchError, Deadline, JOB_VARIABLE, Worker};
 use serde_json::Value;
+use std::sync::LazyLock;
 
-/// Answers one invocation: an event as `batch::Event` describes it, an outcome back.
+/// The job for S3 Batch Operations, read once in the life of the process.
+static DEFAULT_JOB: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(JOB_VARIABLE).ok());
+
+/// Answers one invocation: an event as `batch::Event` describes it, an outcome back; or one of S3 Batch Operations.
 ///
 /// # Errors
 /// The batch as a whole cannot be processed; see [`BatchError`].
-pub async fn handle(worker: Worker, event: Value, deadline: Deadline) -> Result<Outcome, BatchError> {
-    worker.process_batch(&event, deadline).await
+pub async fn handle(worker: Worker, event: Value, deadline: Deadline) -> Result<Answer, BatchError> {
+    batch::answer(&worker, &event, DEFAULT_JOB.as_deref(), deadline).await
 }

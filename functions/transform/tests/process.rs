@@ -88,8 +88,8 @@ impl Drop for Function {
     }
 }
 
-/// Starts the program with these variables and expects an error with this name and these words.
-fn check(variables: &[(&str, &str)], event: &Value, name: &str, words: &[&str]) {
+/// Starts the program with these variables and answers what it posts for an event.
+fn invoke(variables: &[(&str, &str)], event: &Value) -> Answer {
     let api = RuntimeApi::start();
     let address = api.listener.local_addr().unwrap().to_string();
     let lambda = [
@@ -109,7 +109,12 @@ fn check(variables: &[(&str, &str)], event: &Value, name: &str, words: &[&str]) 
         .spawn()
         .unwrap_or_else(|error| panic!("the function does not start: {error}"));
     let _function = Function(process);
-    let answer = api.invoke(event);
+    api.invoke(event)
+}
+
+/// Expects an error with this name and these words.
+fn check(variables: &[(&str, &str)], event: &Value, name: &str, words: &[&str]) {
+    let answer = invoke(variables, event);
     assert!(answer.path.ends_with("/invocation/1/error"), "{} {}", answer.path, answer.body);
     assert_eq!(answer.body["errorType"], name, "{}", answer.body);
     let message = answer.body["errorMessage"].as_str().unwrap();
@@ -140,4 +145,39 @@ fn places_that_are_not_listed_are_refused_whatever_the_event_says() {
     let event =
         json!({"BatchInput": {"mapmill": {"version": 1, "run_id": "r", "job": "s3://raw/job.yaml"}}, "Items": []});
     check(&[REGION, ("MAPMILL_READ", "other")], &event, "Mapmill.AccessDenied", &["MAPMILL_READ", "other/"]);
+}
+
+/// S3 Batch Operations wants an answer for every task, also where the job cannot be read.
+#[test]
+fn tasks_of_s3_batch_operations_are_answered_one_by_one() {
+    let check = |variables: &[(&str, &str)], event: &Value, words: &str| {
+        let answer = invoke(&[&[REGION], variables].concat(), event);
+        assert!(answer.path.ends_with("/invocation/1/response"), "{} {}", answer.path, answer.body);
+        let text = answer.body["results"][0]["resultString"].as_str().unwrap();
+        assert!(text.contains(words), "{text}");
+        let results = json!([{"taskId": "task", "resultCode": "PermanentFailure", "resultString": text}]);
+        let expected = json!({
+            "invocationSchemaVersion": event["invocationSchemaVersion"],
+            "treatMissingKeysAs": "PermanentFailure",
+            "invocationId": "invocation",
+            "results": results,
+        });
+        assert_eq!(answer.body, expected);
+    };
+    let first = json!({
+        "invocationSchemaVersion": "1.0",
+        "invocationId": "invocation",
+        "job": {"id": "f3cc4f60"},
+        "tasks": [{"taskId": "task", "s3Key": "a.csv", "s3VersionId": null, "s3BucketArn": "arn:aws:s3:::raw"}],
+    });
+    check(&[], &first, "MAPMILL_JOB; found none");
+    let variables = [("MAPMILL_JOB", "s3://jobs/job.yaml"), ("MAPMILL_READ", "raw")];
+    check(&variables, &first, "s3://jobs/job.yaml");
+    let second = json!({
+        "invocationSchemaVersion": "2.0",
+        "invocationId": "invocation",
+        "job": {"id": "f3cc4f60", "userArguments": {"mapmill_job": "s3://jobs/other.yaml"}},
+        "tasks": [{"taskId": "task", "s3Key": "a.csv", "s3VersionId": null, "s3Bucket": "raw"}],
+    });
+    check(&variables, &second, "s3://jobs/other.yaml");
 }

@@ -35,9 +35,9 @@ pub struct LedgerLine {
     pub size: Option<u64>,
     /// How the item ended.
     pub status: Status,
-    /// Why it was skipped (`folder_marker`, `empty_object`, `not_included`, `written_by_mapmill`) or is unprocessed
-    /// (`out_of_time`; `begun` while the invocation runs, and after it if it died); `done_before` when an earlier attempt
-    /// at the batch had written its output.
+    /// Why it was skipped (`folder_marker`, `empty_object`, `not_included`, `written_by_mapmill`, `delete_marker`,
+    /// `not_latest`) or is unprocessed (`out_of_time`; `begun` while the invocation runs, and after it if it died);
+    /// `done_before` when an earlier attempt at the batch had written its output.
     pub reason: Option<String>,
     /// Class of the error.
     pub class: Option<String>,
@@ -121,7 +121,9 @@ impl LedgerLine {
 pub fn batch_id(items: &[Item]) -> String {
     let mut digest = Sha256::new();
     for item in items {
-        for part in [item.bucket.as_deref().unwrap_or_default(), &item.key, item.etag.as_deref().unwrap_or_default()] {
+        let [bucket, etag] = [&item.bucket, &item.etag].map(|part| part.as_deref().unwrap_or_default());
+        let range = item.range.map(|range| range.to_string()).unwrap_or_default();
+        for part in [bucket, &item.key, etag, &range] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());
         }
@@ -148,6 +150,7 @@ pub fn ledger_address(bucket: &str, prefix: &str, run_id: &str, batch_id: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::ItemRange;
 
     #[test]
     fn a_batch_is_named_after_its_items_and_their_versions() {
@@ -155,6 +158,10 @@ mod tests {
         let one = batch_id(&[item("a", "1"), item("b", "2")]);
         assert_eq!(one, batch_id(&[item("a", "1"), item("b", "2")]));
         assert_eq!(one.len(), 32);
+        let part = |start, end| Item { range: Some(ItemRange { start, end }), ..item("a", "1") };
+        let parts = [batch_id(&[part(0, None)]), batch_id(&[part(0, Some(1))]), batch_id(&[part(1, None)])];
+        assert!(parts[0] != parts[1] && parts[1] != parts[2] && parts[0] != parts[2], "{parts:?}");
+        assert!(!parts.contains(&batch_id(&[item("a", "1")])));
         for other in [vec![item("a", "1")], vec![item("a", "1"), item("b", "3")], vec![item("a1", ""), item("b", "2")]]
         {
             assert_ne!(one, batch_id(&other));

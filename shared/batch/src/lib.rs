@@ -5,8 +5,11 @@
 //! ([`LedgerLine`]). A bad item never fails the others; errors of the batch as a whole have constant names
 //! ([`error_name`]) that a state machine can match.
 //!
+//! [`answer`] takes the events of S3 Batch Operations as well, and answers each in the form that its sender expects.
+//!
 //! The crate knows no AWS SDK and no Lambda runtime: it works on the port of `object-store`.
 
+mod batch_operations;
 mod budget;
 mod deadline;
 mod done;
@@ -25,10 +28,11 @@ mod rejects;
 mod stream_options;
 mod worker;
 
+pub use batch_operations::{Answer, JOB_VARIABLE, MAX_TASKS, ResultCode, TaskAnswer, TaskAnswers, answer};
 pub use budget::{Budget, MAX_IN_FLIGHT};
 pub use deadline::Deadline;
 pub use error::{BatchError, error_name};
-pub use event::{Event, Item, JobReference, MAX_ITEMS};
+pub use event::{Event, Item, ItemRange, JobReference, MAX_ITEMS};
 pub use ledger::{LedgerLine, LinePosition, Status, WrittenObject, batch_id, ledger_address};
 pub use outcome::{Address, Bytes, Failure, ItemCounts, MAX_OUTCOME_BYTES, Outcome, Records};
 pub use overlap::Overlap;

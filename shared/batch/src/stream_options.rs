@@ -120,6 +120,7 @@ fn dialect(csv: &CsvOptions, implied_delimiter: Option<u8>) -> CsvDialect {
             job::CsvEscape::Doubled => None,
             job::CsvEscape::Backslash => Some(b'\\'),
         },
+        multiline: csv.multiline,
         duplicate_names: match csv.duplicate_names {
             job::DuplicateNames::Fail => DuplicateNames::Fail,
             job::DuplicateNames::Number => DuplicateNames::Number,
@@ -181,6 +182,8 @@ mod tests {
         let csv =
             source("format: csv, csv: {delimiter: ';', quote: \"'\", header: [x, y], skip_lines: 1, comment: '#'}");
         check(&csv, "a.json", "t\n#\n'1;';2\n", "{\"x\":\"1;\",\"y\":\"2\"}\n");
+        let lines = source("csv: {multiline: false}");
+        check(&lines, "a.csv", "a\n\"1\n2\n", "{\"a\":\"2\"}\n");
         check(&source("format: csv"), "a.tsv", tabs, "{\"a\":\"1\",\"b\":\"2\"}\n");
         check(&source("json: {pointer: /a, mode: document}"), "a.json", "{\"a\":[1]}", "[1]\n");
         check(&source("json: {pointer: /a/0}"), "a.json", "{\"a\":[[1,2]]}", "1\n2\n");

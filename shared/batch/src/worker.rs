@@ -74,8 +74,13 @@ impl Worker {
     /// # Errors
     /// The event is no batch, the job is not valid, or the job or the ledger cannot be read or written.
     pub async fn process_batch(&self, event: &Value, deadline: Deadline) -> Result<Outcome, BatchError> {
+        let finished = self.process_event(&Event::parse(event)?, deadline).await?;
+        if finished.fails_batch { Err(batch_failed(&finished.outcome)) } else { Ok(finished.outcome) }
+    }
+
+    /// Processes the batch of an event, and also tells how each item ended.
+    pub(crate) async fn process_event(&self, event: &Event, deadline: Deadline) -> Result<Finished, BatchError> {
         let started = Instant::now();
-        let event = Event::parse(event)?;
         let job = self.job(&event.job).await?;
         let batch = batch_id(&event.items);
         let ledger = ledger_address(job.output.bucket.as_str(), job.output.prefix.as_str(), &event.run_id, &batch);
@@ -107,17 +112,15 @@ impl Worker {
             lines.iter_mut().for_each(|line| line.reason = Some("begun".to_owned()));
             self.write_ledger(&run, &ledger_object, &lines).await?;
         }
-        self.process_items(&run, &event, earlier.map(Arc::new).as_ref(), &mut lines).await?;
+        self.process_items(&run, event, earlier.map(Arc::new).as_ref(), &mut lines).await?;
         self.write_ledger(&run, &ledger_object, &lines).await?;
 
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut outcome = Outcome::of(&event.run_id, ledger, &lines, duration_ms);
         outcome.continues = outcome.items.unprocessed > 0 && run.has_advanced.load(Ordering::Relaxed);
-        log_batch(&event, &run.job, &outcome);
-        if run.job.on_failure == OnFailure::Fail && outcome.items.failed > 0 {
-            return Err(batch_failed(&outcome));
-        }
-        Ok(outcome)
+        log_batch(event, &run.job, &outcome);
+        let fails_batch = run.job.on_failure == OnFailure::Fail && outcome.items.failed > 0;
+        Ok(Finished { outcome, lines, fails_batch })
     }
 
     async fn write_ledger(&self, run: &Run, ledger: &ObjectAddress, lines: &[LedgerLine]) -> Result<(), BatchError> {
@@ -252,6 +255,9 @@ impl Worker {
         if let Some(defect) = item.defect {
             return Err(bad_data("invalid_item", defect.to_owned()));
         }
+        if let Some(reason) = item.skip {
+            return Ok(Task::Skip(reason));
+        }
         let source = &run.job.source;
         if item.bucket.as_deref().is_some_and(|bucket| bucket != source.bucket.as_str()) {
             let message =
@@ -332,6 +338,15 @@ async fn process_guarded(
         Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
     });
     (report, result)
+}
+
+/// A batch that came to its end.
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
+    /// The ledger, in the order of the items.
+    pub(crate) lines: Vec<LedgerLine>,
+    /// Items failed and the job says `on_failure: fail`.
+    pub(crate) fails_batch: bool,
 }
 
 /// What is to be done with an item.

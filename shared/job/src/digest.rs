@@ -32,7 +32,7 @@ fn leave_out_later_keys(normalised: &mut Value, job: &Job) {
     let limits = Limits { output_bytes: Limits::default_output_bytes(job.limits.record_bytes), ..Limits::default() };
     let defaults: [(&str, Value, &[&str]); 5] = [
         ("/source", serde_json::json!({"encoding": Encoding::default()}), &["encoding"]),
-        ("/source/csv", json(&CsvOptions::default()), &["escape", "duplicate_names", "empty_names"]),
+        ("/source/csv", json(&CsvOptions::default()), &["escape", "multiline", "duplicate_names", "empty_names"]),
         ("/source/json", json(&JsonOptions::default()), &["duplicate_keys"]),
         ("/record", json(&Record::default()), &["explode", "schema", "cast"]),
         ("/limits", json(&limits), &["output_bytes", "checkpoint_bytes"]),

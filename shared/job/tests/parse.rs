@@ -92,7 +92,7 @@ fn a_short_file_gets_every_default() {
             "source": {
                 "bucket": "raw", "prefix": "", "include": [], "format": "auto", "compression": "auto",
                 "encoding": "utf-8",
-                "csv": {"delimiter": ",", "quote": "\"", "escape": "doubled", "header": "first_row",
+                "csv": {"delimiter": ",", "quote": "\"", "escape": "doubled", "multiline": true, "header": "first_row",
                     "duplicate_names": "fail", "empty_names": "number", "ragged": "reject", "comment": null,
                     "skip_lines": 0},
                 "json": {"pointer": null, "mode": "auto", "duplicate_keys": "last"},
@@ -195,6 +195,7 @@ fn later_keys_count_in_the_digest_unless_they_have_their_default() {
     for (pointer, default, other) in [
         ("/source/encoding", json!("utf-8"), json!("latin-1")),
         ("/source/csv/escape", json!("doubled"), json!("backslash")),
+        ("/source/csv/multiline", json!(true), json!(false)),
         ("/source/csv/quote", json!("\""), json!(null)),
         ("/source/csv/duplicate_names", json!("fail"), json!("number")),
         ("/source/csv/empty_names", json!("number"), json!("fail")),

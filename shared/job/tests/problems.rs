@@ -140,6 +140,7 @@ fn wrong_types_and_choices_are_named() {
             "source.csv.escpe: unknown key `escpe`; did you mean `escape`?",
         ],
     );
+    check("/source/csv", json!({"multiline": "no"}), &["source.csv.multiline: expected true or false; found \"no\""]);
     check(
         "/source/json/duplicate_keys",
         json!("first"),

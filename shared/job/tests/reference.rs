@@ -51,7 +51,7 @@ fn whole_jobs_parse_and_faulty_ones_fail_as_shown() {
             _ => {}
         }
     }
-    assert_eq!((good, parts, faulty), (3, 8, 3));
+    assert_eq!((good, parts, faulty), (3, 9, 3));
 }
 
 #[test]

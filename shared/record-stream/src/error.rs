@@ -124,6 +124,9 @@ pub enum Problem {
     /// The object ended inside a quoted field.
     #[error("a quoted field that begins in this record is never closed")]
     UnclosedQuote,
+    /// A line ends inside a quoted field, in an object in which every line break ends a record.
+    #[error("a quoted field is still open at the end of the line, and source.csv.multiline is false")]
+    QuoteOpenAtLineEnd,
     /// The job names a column that the header does not have.
     #[error("{place} names the field `{field}`, which the header of this object does not have")]
     UnknownColumn {
@@ -213,6 +216,7 @@ impl Problem {
             Self::EmptyHeader { .. } => "csv_empty_header",
             Self::RaggedRow { .. } => "csv_ragged_row",
             Self::UnclosedQuote => "csv_unclosed_quote",
+            Self::QuoteOpenAtLineEnd => "csv_quote_open_at_line_end",
             Self::UnknownColumn { .. } => "unknown_field",
             Self::TypeMismatch { .. } => "type_mismatch",
             Self::SchemaViolation { .. } => "schema_violation",

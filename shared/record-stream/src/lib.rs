@@ -13,6 +13,7 @@
 //! | `json` | a slice | an index of its values, checked against RFC 8259 |
 //! | `schema`, `types`, `condition`, `reshape` | indexed values or fields | a line of NDJSON |
 //! | `stream` | chunks | all of the above, with counts, positions and rejects |
+//! | `ranges` | chunks from the middle of an object | the lines that begin in a range of its bytes |
 
 mod blocks;
 mod buffer;
@@ -29,6 +30,7 @@ mod limits;
 mod lines;
 mod path;
 mod position;
+mod ranges;
 mod reshape;
 mod schema;
 mod stream;
@@ -43,6 +45,7 @@ pub use error::{Problem, StreamError};
 pub use limits::RecordLimits;
 pub use path::{FieldPath, Segment};
 pub use position::Position;
+pub use ranges::{LineEnds, LineRange};
 pub use reshape::Reshape;
 pub use schema::Schema;
 pub use stream::{

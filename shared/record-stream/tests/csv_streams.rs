@@ -108,6 +108,36 @@ fn a_row_that_is_too_long_ends_where_it_would_end_if_it_were_not() {
     check(&plain, &format!("a,b\n{long},\"x\n1,2\n"), &[], &rejects, Some(("csv_unclosed_quote", 4)));
 }
 
+/// With `multiline: false` every line break ends a record, and a quote that is open there spoils this record alone.
+#[test]
+fn one_record_a_line_whatever_the_quotes_say() {
+    let lines = CsvDialect { multiline: false, ..CsvDialect::default() };
+    let (one, two) = (r#"{"a":"1"}"#, r#"{"a":"2"}"#);
+    let open = "csv_quote_open_at_line_end";
+    check(&lines, "a\n1\n\"x\n2\n", &[one, two], &[(open, 4, 3, 2)], None);
+    check(&lines, "a\r\n1\r\n\"x\r\n2\r\n", &[one, two], &[(open, 6, 3, 2)], None);
+    check(&lines, "a\r\"x\r\"\r2", &[two], &[(open, 2, 2, 1), (open, 5, 3, 2)], None);
+    check(&lines, "a\n\"1\"\n\"2\"", &[one, two], &[], None);
+    check(&lines, "a\n\"\"\"\"\n\"x\"\"\n2\n", &[r#"{"a":"\""}"#, two], &[(open, 7, 3, 2)], None);
+    // At the end of the object it is the same.
+    check(&lines, "a\n1\n\"x", &[one], &[(open, 4, 3, 2)], None);
+    // A field before the open quote, and more quotes on the next line, make no difference.
+    check(&lines, "a\nx,\"y\n\"1\"\n", &[one], &[(open, 2, 2, 1)], None);
+    // Only a header cannot be left out.
+    check(&lines, "\"a\n1\n", &[], &[], Some((open, 1)));
+    let headless = CsvDialect { header: CsvHeader::None, ..lines.clone() };
+    check(&headless, "\"x\n1\n", &[r#"{"column_1":"1"}"#], &[(open, 0, 1, 1)], None);
+    // A record that is too long ends with its line too.
+    let long = "q".repeat(70);
+    check(&lines, &format!("a\n\"{long}\n2\n"), &[two], &[("record_too_large", 2, 2, 1)], None);
+    check(&lines, &format!("a\n{long},\"x\n2\n"), &[two], &[("record_too_large", 2, 2, 1)], None);
+    check(&lines, &format!("a\n2\n\"{long}"), &[two], &[("record_too_large", 4, 3, 2)], None);
+    // An escape takes no line break.
+    let escaped = CsvDialect { escape: Some(b'\\'), ..lines };
+    check(&escaped, "a\n\"x\\\n2\n", &[two], &[(open, 2, 2, 1)], None);
+    check(&escaped, "a\n\"x\n\"\\\"\"\n2\n", &[r#"{"a":"\""}"#, two], &[(open, 2, 2, 1)], None);
+}
+
 #[test]
 fn bytes_that_are_not_utf8_are_a_reject() {
     let result = run_in_all_chunkings(&options(CsvDialect::default()), b"a\n\xE9t\xE9\nok\n");
@@ -159,8 +189,8 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_in_any_chunks_give_the_same(bytes in prop::collection::vec(prop::sample::select(b"ab,\"\r\n#\xFF ".to_vec()), 0..300), chunk in 1_usize..80, skip_lines in 0_u64..3) {
-        let dialect = CsvDialect { comment: Some(b'#'), skip_lines, ..CsvDialect::default() };
+    fn any_bytes_in_any_chunks_give_the_same(bytes in prop::collection::vec(prop::sample::select(b"ab,\"\r\n#\xFF ".to_vec()), 0..300), chunk in 1_usize..80, skip_lines in 0_u64..3, multiline in any::<bool>()) {
+        let dialect = CsvDialect { comment: Some(b'#'), skip_lines, multiline, ..CsvDialect::default() };
         let options = options(dialect);
         prop_assert_eq!(run(&options, &bytes, chunk), run(&options, &bytes, bytes.len()));
     }
@@ -185,9 +215,9 @@ proptest! {
     #[test]
     fn the_index_finds_what_the_scanner_finds(
         text in rows(), chunk in 1_usize..3000, comment in prop::sample::select(vec![None, Some(b'#')]),
-        delimiter in prop::sample::select(vec![b',', b'\t', b'a']),
+        delimiter in prop::sample::select(vec![b',', b'\t', b'a']), multiline in any::<bool>(),
     ) {
-        let dialect = CsvDialect { header: CsvHeader::None, comment, delimiter, ..CsvDialect::default() };
+        let dialect = CsvDialect { header: CsvHeader::None, comment, delimiter, multiline, ..CsvDialect::default() };
         let limits = RecordLimits { record_bytes: 700, fields: 9, ..RecordLimits::default() };
         let with = |escape| {
             let format = RecordFormat::Csv(CsvDialect { escape, ..dialect.clone() });

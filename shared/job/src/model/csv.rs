@@ -21,6 +21,9 @@ pub struct CsvOptions {
     pub quote: Option<AsciiCharacter>,
     /// How a quote is written inside quotes.
     pub escape: CsvEscape,
+    /// True: fields in quotes may hold line ends. False: every line end ends the record, and a quote that is open there
+    /// makes that record a reject, so that a stray quote never takes the rows behind it.
+    pub multiline: bool,
     /// Where the names of the columns come from: the first row, nowhere (`none`: `column_1`, `column_2`, …), or a list
     /// of names.
     pub header: CsvHeader,
@@ -43,6 +46,7 @@ impl Default for CsvOptions {
             delimiter: AsciiCharacter::from_byte(b','),
             quote: Some(AsciiCharacter::from_byte(b'"')),
             escape: CsvEscape::Doubled,
+            multiline: true,
             header: CsvHeader::FirstRow,
             duplicate_names: DuplicateNames::Fail,
             empty_names: EmptyNames::Number,

@@ -54,6 +54,9 @@ pub struct CsvDialect {
     /// Byte that takes the next one literally inside quotes, beside doubled quotes. Such objects are read without the
     /// block index, at less than half the speed.
     pub escape: Option<u8>,
+    /// Fields in quotes may hold line breaks. If not, a line break always ends the record, and a quote that is open
+    /// there makes that record a reject.
+    pub multiline: bool,
     /// A record that begins with this byte is a comment.
     pub comment: Option<u8>,
     /// Lines to skip before anything else is read.
@@ -74,6 +77,7 @@ impl Default for CsvDialect {
             delimiter: b',',
             quote: Some(b'"'),
             escape: None,
+            multiline: true,
             comment: None,
             skip_lines: 0,
             header: CsvHeader::default(),

@@ -7,7 +7,8 @@
 //!
 //! The count of quotes says nothing where a quote stands in the middle of a field or is followed by text. The index
 //! notices such a place, ends before it, and the record is left to the scanner (`scanner`), which defines what a record
-//! is. The index only ever finds what the scanner would find.
+//! is. The index only ever finds what the scanner would find. The same goes for a line break in quotes where line breaks
+//! end every record.
 
 use super::dialect::CsvDialect;
 use super::field::{FieldSpan, Form};
@@ -39,6 +40,7 @@ pub(crate) enum IndexedRow {
 pub(crate) struct CsvIndex {
     delimiter: u8,
     quote: Option<u8>,
+    multiline: bool,
     comment: Option<u8>,
     field_limit: usize,
     separators: Vec<u32>,
@@ -59,6 +61,7 @@ impl CsvIndex {
         dialect.escape.is_none().then(|| Self {
             delimiter: dialect.delimiter,
             quote: dialect.quote,
+            multiline: dialect.multiline,
             comment: dialect.comment,
             field_limit,
             separators: Vec::new(),
@@ -85,7 +88,7 @@ impl CsvIndex {
         window.len()
     }
 
-    /// False when the list ends early, at a quote where none should be.
+    /// False when the list ends early, at a quote or line break where none should be.
     fn list_window(&mut self, window: &[u8]) -> bool {
         let mut state = State { inside: 0, after_separator: 1, after_closing: 0, care: false };
         let (blocks, tail) = window.as_chunks::<BLOCK>();
@@ -98,7 +101,7 @@ impl CsvIndex {
         self.block(Block::padded(tail), valid, (blocks.len() * BLOCK) as u32, &mut state)
     }
 
-    /// Lists the separators of a block; false when a quote stands where none should.
+    /// Lists the separators of a block; false when a quote or line break stands where none should.
     #[inline(always)]
     fn block(&mut self, block: Block, valid: u64, base: u32, state: &mut State) -> bool {
         let ends = block.positions_of([self.delimiter, b'\n', b'\r']) & valid;
@@ -115,7 +118,10 @@ impl CsvIndex {
         let separators = ends & !inside;
         let may_open = (separators | closing) << 1 | state.after_separator | state.after_closing;
         let behind_closing = closing << 1 | state.after_closing;
-        let odd = (opening & !may_open | behind_closing & !(separators | opening)) & valid;
+        let mut odd = (opening & !may_open | behind_closing & !(separators | opening)) & valid;
+        if !self.multiline {
+            odd |= block.positions_of([b'\n', b'\r']) & inside & valid;
+        }
         state.inside = ((inside as i64) >> 63) as u64;
         state.after_separator = separators >> (BLOCK - 1);
         state.after_closing = closing >> (BLOCK - 1);

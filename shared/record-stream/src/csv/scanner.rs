@@ -2,7 +2,7 @@
 
 use super::dialect::CsvDialect;
 use super::field::{FieldSpan, Form};
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
@@ -44,6 +44,8 @@ pub(crate) enum Scan {
     Nothing { next: usize },
     /// More input is needed.
     NeedMore,
+    /// A record of `length` bytes that ends inside quotes, where line breaks end every record.
+    OpenQuote { length: usize, next: usize },
     /// A record that is longer than allowed; the scanner now looks for the next line.
     TooLong { next: usize },
     /// A record that reaches the limit inside quotes: where it ends is not known.
@@ -73,6 +75,7 @@ pub(crate) struct CsvScanner {
     delimiter: u8,
     quote: Option<u8>,
     escape: Option<u8>,
+    multiline: bool,
     comment: Option<u8>,
     skip_lines: u64,
     limit: usize,
@@ -93,6 +96,7 @@ impl CsvScanner {
             delimiter: dialect.delimiter,
             quote: dialect.quote,
             escape: dialect.escape,
+            multiline: dialect.multiline,
             comment: dialect.comment,
             skip_lines: dialect.skip_lines,
             limit: record_limit.min(LONGEST_RECORD),
@@ -160,9 +164,11 @@ impl CsvScanner {
         // One byte more than the limit decides, whatever the chunks: what ends later is too long.
         let window = &input[..input.len().min(self.limit.saturating_add(1))];
         match self.record(window) {
+            Some(length) if self.is_in_quotes() => self.open_quote(length, length + 1),
             Some(length) => self.finish(length, length + 1),
             None if window.len() > self.limit => self.too_long(),
             None if !end_of_input => Scan::NeedMore,
+            None if self.is_in_quotes() && !self.multiline => self.open_quote(window.len(), window.len()),
             None if self.is_in_quotes() => Scan::UnclosedQuote,
             None => {
                 self.end_field(window.len());
@@ -186,8 +192,14 @@ impl CsvScanner {
         Scan::Record { length, next }
     }
 
+    fn open_quote(&mut self, length: usize, next: usize) -> Scan {
+        self.state = State::RecordStart;
+        self.at = 0;
+        Scan::OpenQuote { length, next }
+    }
+
     fn too_long(&mut self) -> Scan {
-        if self.is_in_quotes() {
+        if self.is_in_quotes() && self.multiline {
             return Scan::OpenQuoteTooLong;
         }
         self.discarding = true;
@@ -195,7 +207,8 @@ impl CsvScanner {
         Scan::TooLong { next: self.limit }
     }
 
-    /// Looks for the end of a record that was too long, as for that of any other: a line break in quotes is no end.
+    /// Looks for the end of a record that was too long, as for that of any other: a line break in quotes is no end,
+    /// unless every line break is one.
     fn discard(&mut self, input: &[u8], end_of_input: bool) -> Scan {
         if let Some(length) = self.record(input) {
             self.discarding = false;
@@ -205,13 +218,14 @@ impl CsvScanner {
         }
         let next = std::mem::take(&mut self.at);
         match next {
-            0 if end_of_input && self.is_in_quotes() => Scan::UnclosedQuote,
+            0 if end_of_input && self.is_in_quotes() && self.multiline => Scan::UnclosedQuote,
             0 => Scan::NeedMore,
             _ => Scan::Nothing { next },
         }
     }
 
-    /// Reads fields from where it stopped; answers the record's length when its end is in `window`.
+    /// Reads fields from where it stopped; answers the record's length when its end is in `window`. Where every line
+    /// break is an end, the scanner is then still in the quotes that are open there.
     fn record(&mut self, window: &[u8]) -> Option<usize> {
         loop {
             match self.state {
@@ -241,20 +255,21 @@ impl CsvScanner {
                 State::Quoted => {
                     let quote = self.quote?;
                     let rest = window.get(self.at..)?;
-                    let found = match self.escape {
-                        Some(escape) => memchr2(quote, escape, rest),
-                        None => memchr(quote, rest),
-                    };
-                    let Some(found) = found else {
+                    let Some(found) = self.stop_in_quotes(quote, rest) else {
                         self.at = window.len();
                         return None;
                     };
-                    self.at += found + 1;
-                    let is_quote = rest.get(found) == Some(&quote);
-                    self.state = if is_quote { State::QuoteInQuoted } else { State::EscapeInQuoted };
+                    self.at += found;
+                    if self.ends_line(rest[found]) {
+                        return Some(self.at);
+                    }
+                    self.at += 1;
+                    self.state = if rest[found] == quote { State::QuoteInQuoted } else { State::EscapeInQuoted };
                 }
                 State::EscapeInQuoted => {
-                    window.get(self.at)?;
+                    if self.ends_line(*window.get(self.at)?) {
+                        return Some(self.at);
+                    }
                     self.form = Form::Quoted;
                     self.at += 1;
                     self.state = State::Quoted;
@@ -280,6 +295,21 @@ impl CsvScanner {
                 State::RecordStart | State::Comment | State::SkippedLine => return None,
             }
         }
+    }
+
+    /// The next byte inside quotes that means something.
+    fn stop_in_quotes(&self, quote: u8, text: &[u8]) -> Option<usize> {
+        match self.escape {
+            None if self.multiline => memchr(quote, text),
+            Some(escape) if self.multiline => memchr2(quote, escape, text),
+            None => memchr3(quote, b'\n', b'\r', text),
+            Some(escape) => text.iter().position(|byte| [quote, escape, b'\n', b'\r'].contains(byte)),
+        }
+    }
+
+    /// True for a line break inside quotes that ends the record all the same.
+    fn ends_line(&self, byte: u8) -> bool {
+        !self.multiline && matches!(byte, b'\n' | b'\r')
     }
 
     /// The field ends at `end`, where a delimiter, a line break or the end of the input stands.

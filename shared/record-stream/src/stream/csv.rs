@@ -156,6 +156,11 @@ impl CsvSource {
                 *at += next;
                 work.settle(start, *at, Err(Problem::RecordTooLarge { limit: self.limits.record_bytes }))
             }
+            Scan::OpenQuote { .. } if self.expects_header() => return Err((start, Problem::QuoteOpenAtLineEnd)),
+            Scan::OpenQuote { length, next } => {
+                *at += next;
+                work.settle(start, start + length, Err(Problem::QuoteOpenAtLineEnd))
+            }
             Scan::OpenQuoteTooLong => {
                 return Err((start, Problem::OpenQuoteTooLarge { limit: self.limits.record_bytes }));
             }
