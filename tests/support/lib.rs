@@ -1,6 +1,9 @@
 //! What the tests of the whole share: where things are, and running the real programs.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+pub mod fault_proxy;
+pub mod runtime_api;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@
 //!
 //! The crate knows no AWS SDK and no Lambda runtime: it works on the port of `object-store`.
 
+mod assignment;
 mod batch_operations;
 mod budget;
 mod deadline;
@@ -26,6 +27,7 @@ mod places;
 mod progress;
 mod rejects;
 mod stream_options;
+mod tries;
 mod worker;
 
 pub use batch_operations::{Answer, JOB_VARIABLE, MAX_TASKS, ResultCode, TaskAnswer, TaskAnswers, answer};

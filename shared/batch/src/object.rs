@@ -28,9 +28,10 @@ use crate::overlap::Overlap;
 use crate::progress::{Finished, Progress, Reading, State};
 use crate::rejects::RejectHandler;
 use crate::stream_options::StreamPlan;
+use crate::tries::is_damaged;
 use input::Input;
 use job::Job;
-use object_store::{ETag, ObjectAddress, ObjectStore, OpenRequest, ResumeOptions, ResumingReader};
+use object_store::{ETag, ErrorClass, ObjectAddress, ObjectStore, OpenRequest, ResumeOptions, ResumingReader, code};
 use output::{Lines, Output};
 use pace::{Pace, Step};
 use record_stream::{Position, Progress as StreamProgress, RecordCounts, RecordStream};
@@ -63,6 +64,8 @@ pub(crate) struct Run {
 #[derive(Debug, Clone)]
 pub(crate) struct Addresses {
     pub(crate) source: ObjectAddress,
+    /// The size of the source in bytes when it was listed.
+    pub(crate) listed_size: Option<u64>,
     pub(crate) output: ObjectAddress,
     pub(crate) rejects: ObjectAddress,
     pub(crate) progress: ObjectAddress,
@@ -76,6 +79,8 @@ pub(crate) struct Report {
     pub(crate) bytes: Bytes,
     pub(crate) outputs: Vec<WrittenObject>,
     pub(crate) rejects: Option<WrittenObject>,
+    /// Its state was written down.
+    pub(crate) is_noted: bool,
 }
 
 /// How the work on an object ended when nothing was wrong.
@@ -95,12 +100,14 @@ pub(crate) async fn process(
     left: Option<Reading>,
     report: &mut Report,
 ) -> Result<End, ItemError> {
-    let Addresses { source, output: target, rejects: quarantine, progress } = addresses;
+    let Addresses { source, output: target, rejects: quarantine, progress, listed_size } = addresses;
     let source = &source;
+    let listed_size = listed_size.filter(|_| etag.is_some());
     let request = OpenRequest { if_match: etag, ..OpenRequest::whole(source.clone()) };
     let reader = ResumingReader::open(run.store.clone(), request, run.reading).await?;
     let identity = Identity { job: run.job_mark.clone(), etag: reader.etag().as_str().to_owned() };
     report.etag = Some(identity.etag.clone());
+    check_size(listed_size, reader.size())?;
     let is_large = !is_small(&run.job, source.key.as_str(), Some(reader.size()));
     let turn = run.overlap.enter(is_large);
     let (checkpoint, next_step, output, set_aside) = match left {
@@ -121,8 +128,10 @@ pub(crate) async fn process(
         rejects,
         pace: Pace::new(run.job.limits.checkpoint_bytes.bytes(), next_step, run.deadline, run.note_every),
         note: Note { source, identity: &identity, address: &progress },
+        is_noted: false,
     };
     let result = work.stream_records(&mut input, report).await;
+    report.is_noted = work.is_noted;
     report.bytes.read = input.chunks.compressed_bytes();
     report.bytes.expanded = input.chunks.expanded_bytes();
     let left_at = input.stream.checkpoint();
@@ -138,9 +147,12 @@ pub(crate) async fn process(
     }
     // The quarantine object appears also when the object fails: it shows why. It comes before the output, so that an
     // output never stands there without its rejects.
-    match rejects.finish().await {
-        Ok(set_aside) => report.rejects = set_aside,
-        Err(error) => result = result.and(Err(error)),
+    // What was refused of bytes that were damaged on their way says nothing about the object.
+    if !matches!(&result, Err(error) if is_damaged(error)) {
+        match rejects.finish().await {
+            Ok(set_aside) => report.rejects = set_aside,
+            Err(error) => result = result.and(Err(error)),
+        }
     }
     if let Err(error) = result {
         return Err(output.abort(error).await);
@@ -156,6 +168,18 @@ pub(crate) async fn process(
     let counts = Counts::new(report.records, report.bytes, report.rejects.as_ref());
     report.outputs.push(output.finish(&counts).await?);
     Ok(End::Done)
+}
+
+/// The same version has the same size, or somebody on the way has cut it off.
+fn check_size(listed: Option<u64>, announced: u64) -> Result<(), ItemError> {
+    match listed {
+        Some(listed) if listed != announced => {
+            let message =
+                format!("expected {listed} bytes, as listed with the ETag; the service announces {announced}");
+            Err(ItemError::new(ErrorClass::Transient, code::SIZE_MISMATCH, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where the state of the work is written down, and of which object it is.
@@ -190,6 +214,7 @@ struct Work<'a> {
     rejects: RejectHandler,
     pace: Pace,
     note: Note<'a>,
+    is_noted: bool,
 }
 
 impl Work<'_> {
@@ -244,6 +269,7 @@ impl Work<'_> {
         };
         let output = self.lines.checkpoint().await?;
         let rejects = Some(self.rejects.checkpoint());
+        self.is_noted = true;
         self.note
             .write(self.run, State::Reading(Reading { checkpoint, next_step: self.pace.next_step(), output, rejects }))
             .await?;

@@ -41,6 +41,8 @@ pub(crate) struct Progress {
 pub(crate) enum State {
     /// Records are still to come.
     Reading(Reading),
+    /// Nothing that can be used.
+    Forgotten,
     /// Everything is written; the output becomes visible when its upload is completed.
     Written(Finished),
 }

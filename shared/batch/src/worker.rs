@@ -1,28 +1,22 @@
 //! A batch from event to answer.
 
+use crate::assignment::{Assignment, assign};
 use crate::budget::Budget;
 use crate::deadline::Deadline;
 use crate::done::{job_mark, ledger_metadata};
 use crate::earlier::{Earlier, Known};
 use crate::error::BatchError;
 use crate::event::{Event, Item, JobReference};
-use crate::item_error::ItemError;
 use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines};
-use crate::names;
-use crate::object::{Addresses, End, Report, Run, process};
+use crate::object::Run;
 use crate::outcome::Outcome;
 use crate::overlap::Overlap;
 use crate::places::{check_read, check_write};
-use crate::progress::Reading;
 use crate::stream_options::StreamPlan;
-use futures::FutureExt;
-use job::{Job, KeyMatch, OnFailure, RejectPolicy};
-use object_store::{
-    ETag, ErrorClass, ObjectAddress, ObjectKey, ObjectStore, OpenRequest, Places, ResumeOptions, ResumingReader,
-    WriteRequest, code,
-};
+use crate::tries::process_into;
+use job::{Job, OnFailure};
+use object_store::{ObjectAddress, ObjectStore, OpenRequest, Places, ResumeOptions, ResumingReader, WriteRequest};
 use serde_json::Value;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -46,13 +40,16 @@ pub struct Worker {
     budget: Budget,
     overlap: Overlap,
     note_every: Duration,
+    reading: ResumeOptions,
 }
 
 impl Worker {
     /// A worker that may read and write only in the places given.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, readable: Places, writable: Places, budget: Budget) -> Self {
-        Self { store, readable, writable, budget, overlap: Overlap::of_process(), note_every: NOTE_EVERY }
+        let reading = ResumeOptions::default();
+        let (overlap, note_every) = (Overlap::of_process(), NOTE_EVERY);
+        Self { store, readable, writable, budget, overlap, reading, note_every }
     }
 
     /// The same worker with another rule about which objects are read, processed and written at the same time.
@@ -66,6 +63,12 @@ impl Worker {
     #[must_use]
     pub fn with_notes_every(self, note_every: Duration) -> Self {
         Self { note_every, ..self }
+    }
+
+    /// The same worker with another patience in reading objects.
+    #[must_use]
+    pub fn with_reading(self, reading: ResumeOptions) -> Self {
+        Self { reading, ..self }
     }
 
     /// Processes a batch and answers its outcome. Items that fail are in the ledger and do not fail the batch, unless
@@ -99,7 +102,7 @@ impl Worker {
             budget: self.budget,
             overlap: self.overlap.clone(),
             deadline,
-            reading: ResumeOptions::default(),
+            reading: self.reading,
             note_every: self.note_every,
             has_advanced: AtomicBool::new(false),
         });
@@ -152,8 +155,7 @@ impl Worker {
         let failed = |error| BatchError::from_store("the job file cannot be read", &error);
         check_read(&self.readable, &address).map_err(failed)?;
         let request = OpenRequest::whole(address.clone());
-        let mut reader =
-            ResumingReader::open(self.store.clone(), request, ResumeOptions::default()).await.map_err(failed)?;
+        let mut reader = ResumingReader::open(self.store.clone(), request, self.reading).await.map_err(failed)?;
         let mut bytes = Vec::new();
         while let Some(chunk) = reader.next().await.map_err(failed)? {
             if bytes.len() + chunk.len() > MAX_JOB_BYTES {
@@ -221,21 +223,21 @@ impl Worker {
     async fn process_item(&self, run: &Run, (index, item): (usize, &Item), earlier: Option<&Earlier>) -> LedgerLine {
         let started = Instant::now();
         let mut line = LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Failed);
-        match self.address(run, item) {
+        match assign(run, item, &self.readable, &self.writable) {
             Err(error) => error.note_in(&mut line),
-            Ok(Task::Skip(reason)) => {
+            Ok(Assignment::Skip(reason)) => {
                 line.status = Status::Skipped;
                 line.reason = Some(reason.to_owned());
             }
-            Ok(Task::Process(addresses, etag)) => {
+            Ok(Assignment::Process(addresses, etag)) => {
                 let known = match earlier {
                     Some(earlier) => earlier.look(run, (index, item), &addresses, etag.as_ref()).await,
                     None => Ok(Known::Nothing),
                 };
                 match known {
                     Ok(Known::Ended(line)) => return line,
-                    Ok(Known::Left(left)) => process_into(&mut line, run, addresses, etag, Some(left)).await,
-                    Ok(Known::Nothing) => process_into(&mut line, run, addresses, etag, None).await,
+                    Ok(Known::Left(left)) => process_into(&mut line, run, &addresses, etag, Some(left)).await,
+                    Ok(Known::Nothing) => process_into(&mut line, run, &addresses, etag, None).await,
                     Err(error) => error.note_in(&mut line),
                 }
             }
@@ -246,98 +248,6 @@ impl Worker {
         line.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         line
     }
-
-    /// Decides about an item before anything is read.
-    fn address(&self, run: &Run, item: &Item) -> Result<Task, ItemError> {
-        let bad_data = |code: &'static str, message: String| ItemError::new(ErrorClass::BadData, code, message);
-        let configuration =
-            |code: &'static str, message: String| ItemError::new(ErrorClass::Configuration, code, message);
-        if let Some(defect) = item.defect {
-            return Err(bad_data("invalid_item", defect.to_owned()));
-        }
-        if let Some(reason) = item.skip {
-            return Ok(Task::Skip(reason));
-        }
-        let source = &run.job.source;
-        if item.bucket.as_deref().is_some_and(|bucket| bucket != source.bucket.as_str()) {
-            let message =
-                format!("expected an object of source.bucket ({}), found another bucket", source.bucket.as_str());
-            return Err(configuration("unexpected_bucket", message));
-        }
-        let key = ObjectKey::parse(&item.key).map_err(|error| bad_data("invalid_key", error.to_string()))?;
-        match source.matches(key.as_str()) {
-            KeyMatch::OutsidePrefix => {
-                let message = format!("expected a key that begins with source.prefix ({})", source.prefix.as_str());
-                return Err(configuration("outside_prefix", message));
-            }
-            _ if names::is_our_own(&key) => return Ok(Task::Skip("written_by_mapmill")),
-            _ if key.is_folder_marker() && item.size.unwrap_or(0) == 0 => return Ok(Task::Skip("folder_marker")),
-            KeyMatch::NotIncluded => return Ok(Task::Skip("not_included")),
-            KeyMatch::Included if item.size == Some(0) => return Ok(Task::Skip("empty_object")),
-            KeyMatch::Included => {}
-        }
-        let source = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
-            .map_err(|error| configuration("invalid_bucket", error.to_string()))?;
-        check_read(&self.readable, &source)?;
-        let output = names::output(&run.job, &key)?;
-        let rejects = names::rejects(&run.job, &key, &run.id)?;
-        check_write(&self.writable, &output)?;
-        if run.job.rejects.policy == RejectPolicy::Quarantine {
-            check_write(&self.writable, &rejects)?;
-        }
-        let etag = item.etag.as_deref().map(ETag::parse).transpose();
-        let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
-        let progress = names::progress(&run.job, &key, &run.id)?;
-        Ok(Task::Process(Addresses { source, output, rejects, progress }, etag))
-    }
-}
-
-/// Processes an object and writes into its line what came of it.
-async fn process_into(
-    line: &mut LedgerLine,
-    run: &Run,
-    addresses: Addresses,
-    etag: Option<ETag>,
-    left: Option<Reading>,
-) {
-    let was_left = left.is_some();
-    let (mut report, mut result) = process_guarded(run, addresses.clone(), etag.clone(), left).await;
-    // An upload that was given up, or a state that another Mapmill wrote: the object is begun anew.
-    let is_stale = |error: &ItemError| [code::NO_SUCH_UPLOAD, "checkpoint_mismatch"].contains(&error.code);
-    if was_left && result.as_ref().is_err_and(is_stale) {
-        (report, result) = process_guarded(run, addresses, etag, None).await;
-    }
-    line.etag = report.etag.or(line.etag.take());
-    line.bytes = report.bytes;
-    match result {
-        Ok(End::Done) => {
-            line.status = Status::Succeeded;
-            line.records = report.records;
-            line.outputs = report.outputs;
-        }
-        Ok(End::Left(position)) => {
-            line.status = Status::Unprocessed;
-            line.position = Some(position.into());
-        }
-        Err(error) => error.note_in(line),
-    }
-    line.rejects = report.rejects;
-}
-
-/// A fault in Mapmill is one item's failure and not the loss of the others.
-async fn process_guarded(
-    run: &Run,
-    addresses: Addresses,
-    etag: Option<ETag>,
-    left: Option<Reading>,
-) -> (Report, Result<End, ItemError>) {
-    let mut report = Report::default();
-    let work = process(run, addresses, etag, left, &mut report);
-    let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-        let message = "the worker panicked on this object; this is a fault in Mapmill";
-        Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
-    });
-    (report, result)
 }
 
 /// A batch that came to its end.
@@ -347,12 +257,6 @@ pub(crate) struct Finished {
     pub(crate) lines: Vec<LedgerLine>,
     /// Items failed and the job says `on_failure: fail`.
     pub(crate) fails_batch: bool,
-}
-
-/// What is to be done with an item.
-enum Task {
-    Skip(&'static str),
-    Process(Addresses, Option<ETag>),
 }
 
 /// Semaphores count in 32 bits; a function has at most 10,240 MiB.

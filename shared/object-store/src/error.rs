@@ -69,6 +69,8 @@ pub struct ObjectError {
     pub address: ObjectAddress,
     /// What was expected and what was found, without contents.
     pub message: String,
+    /// How often it was tried: 1, unless an adapter tried again by itself before it gave up.
+    pub attempts: u32,
     /// The error below, if there is one.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -83,7 +85,7 @@ impl ObjectError {
         address: &ObjectAddress,
         message: impl Into<String>,
     ) -> Self {
-        Self { class, code, operation, address: address.clone(), message: message.into(), source: None }
+        Self { class, code, operation, address: address.clone(), message: message.into(), attempts: 1, source: None }
     }
 
     /// The same error with an error below it.
@@ -106,6 +108,8 @@ pub mod code {
     pub const BODY_STALLED: &str = "body_stalled";
     /// The body does not have the checksum that the service announced.
     pub const CHECKSUM_MISMATCH: &str = "checksum_mismatch";
+    /// The service announces another size than the one that the object was listed with in the same version.
+    pub const SIZE_MISMATCH: &str = "size_mismatch";
     /// The object is not the version that was asked for.
     pub const OBJECT_CHANGED: &str = "object_changed";
     /// The object does not exist.

@@ -3,14 +3,19 @@
 //! A body of gigabytes takes minutes, and connections break. [`ResumingReader`] counts the bytes that came. When the
 //! body breaks, stalls or ends early, it opens the object again at the byte reached and with the ETag that it saw first,
 //! so that bytes of two versions never mix. The number of attempts without a single new byte is bounded, and so is the
-//! number of resumptions in all; between attempts it waits with full jitter.
+//! number of resumptions in all; between attempts it waits with full jitter. Adapters try single requests again by
+//! themselves: what they report as tried counts, so that attempts do not multiply.
+//!
+//! A connection that trickles is as bad as one that stalls, and another one is usually better. A body that brings too few
+//! bytes while the reader waits for it is therefore taken for broken as well. Only the time of waiting counts: a reader
+//! that is slow itself is no reason to hang up.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::body::Body;
@@ -27,6 +32,9 @@ pub struct ResumeOptions {
     pub resumptions: u32,
     /// The longest time without a byte.
     pub stall_timeout: Duration,
+    /// The least bytes a second while the reader waits, measured over waits of `stall_timeout` together. 0 allows any
+    /// pace. As many bodies in a row as there are attempts may be slower.
+    pub least_bytes_per_second: u64,
     /// The waiting time between attempts.
     pub backoff: Backoff,
 }
@@ -37,6 +45,7 @@ impl Default for ResumeOptions {
             attempts_without_progress: 5,
             resumptions: 100,
             stall_timeout: Duration::from_secs(20),
+            least_bytes_per_second: 1024,
             backoff: Backoff::default(),
         }
     }
@@ -59,16 +68,38 @@ pub struct ResumingReader {
     body: Option<Body>,
     attempts_without_progress: u32,
     resumptions: u32,
+    pace: Pace,
+    /// Bodies that were given up one after another because they were slow.
+    slow_bodies: u32,
+}
+
+/// What came how fast since this was asked last.
+#[derive(Debug, Default)]
+struct Pace {
+    waited: Duration,
+    bytes: u64,
 }
 
 impl ResumingReader {
-    /// Opens the object. A failure here is not tried again, because the adapter retries single requests itself.
+    /// Opens the object. Failures that may pass are tried again until there were as many attempts as may bring no byte,
+    /// those of the adapter included.
     pub async fn open(
         store: Arc<dyn ObjectStore>,
         request: OpenRequest,
         options: ResumeOptions,
     ) -> Result<Self, ObjectError> {
-        let reader = store.open(&request).await?;
+        let mut attempts = 0;
+        let reader = loop {
+            let error = match store.open(&request).await {
+                Ok(reader) => break reader,
+                Err(error) => error,
+            };
+            attempts += error.attempts;
+            if !error.class.is_retriable() || attempts >= options.attempts_without_progress {
+                return Err(error);
+            }
+            sleep(options.backoff.delay(attempts - 1)).await;
+        };
         let range = request.range.unwrap_or(ByteRange { start: 0, end: None });
         let end = range.end.map_or(reader.size, |end| end.min(reader.size));
         Ok(Self {
@@ -84,6 +115,8 @@ impl ResumingReader {
             body: Some(reader.body),
             attempts_without_progress: 0,
             resumptions: 0,
+            pace: Pace::default(),
+            slow_bodies: 0,
         })
     }
 
@@ -158,13 +191,18 @@ impl ResumingReader {
             Some(body) => body,
             None => self.reopen().await?,
         };
+        self.check_pace()?;
         let remaining = self.end - self.position;
-        match timeout(self.options.stall_timeout, body.try_next()).await {
+        let begun = Instant::now();
+        let next = timeout(self.options.stall_timeout, body.try_next()).await;
+        self.pace.waited += begun.elapsed();
+        match next {
             Ok(Ok(Some(chunk))) if chunk.len() as u64 > remaining => {
                 let message = format!("expected {remaining} more bytes; found at least {}", chunk.len());
                 Err(self.error(ErrorClass::Transient, code::BODY_TOO_LONG, message))
             }
             Ok(Ok(Some(chunk))) => {
+                self.pace.bytes += chunk.len() as u64;
                 self.body = Some(body);
                 Ok(chunk)
             }
@@ -179,6 +217,29 @@ impl ResumingReader {
                 Err(self.error(ErrorClass::Transient, code::BODY_STALLED, message))
             }
         }
+    }
+
+    /// Gives the body up when it was waited for long and brought too little.
+    fn check_pace(&mut self) -> Result<(), ObjectError> {
+        if self.pace.waited < self.options.stall_timeout {
+            return Ok(());
+        }
+        let Pace { waited, bytes } = std::mem::take(&mut self.pace);
+        let least = self.options.least_bytes_per_second as f64 * waited.as_secs_f64();
+        if bytes as f64 >= least {
+            self.slow_bodies = 0;
+            return Ok(());
+        }
+        // The bytes that came are no progress worth waiting for so often.
+        self.attempts_without_progress = self.slow_bodies;
+        self.slow_bodies += 1;
+        let message = format!(
+            "expected at least {} bytes a second; found {bytes} bytes in {:.1} s up to byte {}",
+            self.options.least_bytes_per_second,
+            waited.as_secs_f64(),
+            self.position
+        );
+        Err(self.error(ErrorClass::Transient, code::BODY_STALLED, message))
     }
 
     /// Waits for the end of the body after its last byte, because adapters compare checksums there.
@@ -203,6 +264,7 @@ impl ResumingReader {
             if_match: Some(self.etag.clone()),
         };
         let ObjectReader { etag, size, body, .. } = self.store.open(&request).await?;
+        self.pace = Pace::default();
         if etag != self.etag || size != self.size {
             let message = format!(
                 "expected ETag {} of {} bytes; found ETag {etag} of {size} bytes at byte {}",
@@ -218,6 +280,7 @@ impl ResumingReader {
         if !failure.class.is_retriable() {
             return Err(failure);
         }
+        self.attempts_without_progress += failure.attempts - 1;
         let limit = if self.attempts_without_progress >= self.options.attempts_without_progress {
             format!("{} attempts without progress", self.options.attempts_without_progress)
         } else if self.resumptions >= self.options.resumptions {

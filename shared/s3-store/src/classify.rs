@@ -3,6 +3,7 @@
 //! S3's own error code decides; where it has none or an unknown one, the HTTP status does.
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
@@ -10,6 +11,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::primitives::ByteStreamError;
 use object_store::{ErrorClass, ObjectAddress, ObjectError, code};
+
+use crate::attempts::Failure;
 
 /// Most characters of S3's own message that are passed on.
 const LONGEST_MESSAGE: usize = 200;
@@ -19,10 +22,11 @@ pub(crate) fn request_failure<E>(
     operation: &'static str,
     address: &ObjectAddress,
     error: SdkError<E, HttpResponse>,
-) -> ObjectError
+) -> Failure
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    let retry_after = error.raw_response().and_then(retry_after);
     let (class, code, message) = match &error {
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
@@ -43,7 +47,13 @@ where
         }
         _ => by_cause(&error),
     };
-    ObjectError::new(class, code, operation, address, message).with_source(error)
+    Failure { error: ObjectError::new(class, code, operation, address, message).with_source(error), retry_after }
+}
+
+/// How long the service wants to be left alone: seconds by HTTP, milliseconds by the header of AWS. A date is not read.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let number = |name: &str| response.headers().get(name)?.trim().parse::<u64>().ok();
+    number("x-amz-retry-after").map(Duration::from_millis).or_else(|| number("retry-after").map(Duration::from_secs))
 }
 
 /// The error of a body while it is read.

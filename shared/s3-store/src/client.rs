@@ -1,4 +1,4 @@
-//! The SDK's client, with nothing left to defaults that matter.
+//! The SDK's client, with nothing left to defaults that matter. It tries every request once; `attempts` tries again.
 
 use std::time::Duration;
 
@@ -14,21 +14,8 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-/// Making a connection. Inside a region this takes milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// From the request to the first byte of the answer, including the sending of a part of 8 MiB.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// One attempt of a request, bodies of answers not included.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(45);
-/// A request with all its attempts.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a body may flow slower than one byte a second. The port's reader has a stall timeout of its own.
-const STALL_GRACE: Duration = Duration::from_secs(20);
-/// Attempts of one request, the first included.
-const ATTEMPTS: u32 = 5;
-/// The ceilings of the waiting time between attempts.
-const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+use crate::options::S3Options;
+
 /// Idle connections are closed after this time; S3 closes them after about as long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -41,7 +28,7 @@ pub enum EnvironmentError {
 }
 
 /// A client by the environment: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_S3`.
-pub(crate) async fn from_environment() -> Result<Client, EnvironmentError> {
+pub(crate) async fn from_environment(options: &S3Options) -> Result<Client, EnvironmentError> {
     // Only the environment is asked: the SDK would go on to ask the network, which takes seconds where there is none.
     let region = EnvironmentVariableRegionProvider::new().region().await.ok_or(EnvironmentError::NoRegion)?;
     let http_client = http_client();
@@ -50,36 +37,38 @@ pub(crate) async fn from_environment() -> Result<Client, EnvironmentError> {
         .region(region)
         .load()
         .await;
-    Ok(Client::from_conf(settings(Builder::from(&environment), http_client).build()))
+    Ok(Client::from_conf(settings(Builder::from(&environment), http_client, options).build()))
 }
 
 /// A client for an endpoint of one's own, with the bucket in the path.
-pub(crate) fn for_endpoint(endpoint: &str, region: &str, access_key_id: &str, secret_access_key: &str) -> Client {
+pub(crate) fn for_endpoint(
+    endpoint: &str,
+    region: &str,
+    access_key_id: &str,
+    secret_access_key: &str,
+    options: &S3Options,
+) -> Client {
     let builder = Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
         .endpoint_url(endpoint)
         .force_path_style(true)
         .credentials_provider(Credentials::new(access_key_id, secret_access_key, None, None, "given"));
-    Client::from_conf(settings(builder, http_client()).build())
+    Client::from_conf(settings(builder, http_client(), options).build())
 }
 
-fn settings(builder: Builder, http_client: SharedHttpClient) -> Builder {
+fn settings(builder: Builder, http_client: SharedHttpClient, options: &S3Options) -> Builder {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
+        .connect_timeout(options.connect_timeout)
+        .read_timeout(options.read_timeout)
+        .operation_attempt_timeout(options.attempt_timeout)
         .build();
-    let retries = RetryConfig::standard()
-        .with_max_attempts(ATTEMPTS)
-        .with_initial_backoff(FIRST_BACKOFF)
-        .with_max_backoff(LONGEST_BACKOFF);
+    let stalls = StalledStreamProtectionConfig::enabled().grace_period(options.stall_grace).build();
     builder
         .http_client(http_client)
         .timeout_config(timeouts)
-        .retry_config(retries)
-        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_GRACE).build())
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(stalls)
         .request_checksum_calculation(RequestChecksumCalculation::WhenSupported)
         .response_checksum_validation(ResponseChecksumValidation::WhenSupported)
 }

@@ -6,15 +6,16 @@ use aws_sdk_s3::primitives::ByteStream;
 use futures::{StreamExt, stream};
 use object_store::{Body, ByteRange, ETag, ErrorClass, ObjectAddress, ObjectError, ObjectReader, OpenRequest, code};
 
+use crate::attempts::Failure;
 use crate::classify::{body_failure, request_failure};
 
-pub(crate) async fn open(client: &Client, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
+pub(crate) async fn open(client: &Client, request: &OpenRequest) -> Result<ObjectReader, Failure> {
     let address = &request.address;
     if let Some(ByteRange { start, end: Some(end) }) = request.range
         && end <= start
     {
         let message = format!("expected a range of at least one byte; found {start}..{end}");
-        return Err(ObjectError::new(ErrorClass::BadData, code::RANGE_OUTSIDE_OBJECT, "open", address, message));
+        return Err(ObjectError::new(ErrorClass::BadData, code::RANGE_OUTSIDE_OBJECT, "open", address, message).into());
     }
     let answer = client
         .get_object()
@@ -25,7 +26,7 @@ pub(crate) async fn open(client: &Client, request: &OpenRequest) -> Result<Objec
         .send()
         .await
         .map_err(|error| request_failure("open", address, error))?;
-    reader(request, answer)
+    Ok(reader(request, answer)?)
 }
 
 /// The range as a header; its end is inclusive there.

@@ -120,7 +120,7 @@ async fn a_service_that_is_not_there_is_transient() {
 
 #[tokio::test]
 async fn answers_without_what_is_needed_are_unreadable() {
-    check(vec![answer(200, &[], b"12345")], ErrorClass::Transient, "unreadable_answer", 1).await;
+    check(vec![answer(200, &[], b"12345")], ErrorClass::Transient, "unreadable_answer", 5).await;
     let server = server(vec![answer(200, &[("ETag", "\"abc\"")], b"12345")]).await;
     let range = Some(object_store::ByteRange { start: 2, end: None });
     let error = server.store.open(&OpenRequest { range, ..request() }).await.unwrap_err();

@@ -16,10 +16,8 @@ use crate::item_error::ItemError;
 use crate::ledger::WrittenObject;
 use crate::progress::Buffered;
 use object_store::{
-    Compressor, ErrorClass, ObjectAddress, ObjectError, ObjectStore, ObjectWriter, OutputCompression, UploadState,
-    WriteRequest, WriterOptions, Written, code,
+    Compressor, ErrorClass, ObjectAddress, ObjectWriter, OutputCompression, UploadState, WriteRequest, WriterOptions,
 };
-use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::LINES_TARGET;
@@ -35,7 +33,6 @@ const LONG_LINES: usize = 8 * LINES_TARGET;
 pub(super) struct Output {
     compressor: Compressor,
     writer: ObjectWriter,
-    store: Arc<dyn ObjectStore>,
     target: ObjectAddress,
     identity: Identity,
 }
@@ -61,15 +58,15 @@ impl Output {
         let mut compressor = Compressor::new(compression, target.clone())?;
         let (store, options) = (run.store.clone(), WriterOptions::default());
         let writer = match left {
-            None => ObjectWriter::new(store.clone(), request, options),
+            None => ObjectWriter::new(store, request, options),
             Some(Buffered { writer, buffer, .. }) => {
                 if writer.bytes > 0 {
                     compressor = compressor.behind_a_frame();
                 }
-                ObjectWriter::resume(store.clone(), request, options, writer, buffer).await?
+                ObjectWriter::resume(store, request, options, writer, buffer).await?
             }
         };
-        Ok(Self { compressor, writer, store, target, identity })
+        Ok(Self { compressor, writer, target, identity })
     }
 
     async fn write(&mut self, lines: &[u8]) -> Result<(), ItemError> {
@@ -107,14 +104,10 @@ impl Output {
 
     /// Makes the output visible.
     pub(super) async fn finish(mut self, counts: &Counts) -> Result<WrittenObject, ItemError> {
-        let bytes = self.writer.bytes();
         if !self.writer.is_upload() {
             self.writer.set_metadata(self.identity.metadata(Some(counts)));
         }
-        let written = match self.writer.finish().await {
-            Ok(written) => written,
-            Err(error) => find_completed(self.store.as_ref(), &self.target, &self.identity, bytes, error).await?,
-        };
+        let written = self.writer.finish().await?;
         Ok(WrittenObject {
             bucket: self.target.bucket.as_str().to_owned(),
             key: self.target.key.as_str().to_owned(),
@@ -134,24 +127,6 @@ impl Output {
         }
         error
     }
-}
-
-/// An upload that is gone was completed by an attempt whose answer was lost, if the output stands there.
-pub(super) async fn find_completed(
-    store: &dyn ObjectStore,
-    target: &ObjectAddress,
-    identity: &Identity,
-    bytes: u64,
-    error: ObjectError,
-) -> Result<Written, ItemError> {
-    if error.code == code::NO_SUCH_UPLOAD
-        && let Ok(head) = store.head(target).await
-        && identity.is_of(&head)
-        && head.size == bytes
-    {
-        return Ok(Written { etag: head.etag, bytes });
-    }
-    Err(error.into())
 }
 
 /// Where lines go.

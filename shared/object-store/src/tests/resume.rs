@@ -1,13 +1,18 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::{address, noise};
 use crate::error::{ErrorClass, ObjectError};
 use crate::fakes::{BodyFault, FaultyStore, MemoryStore};
+use crate::names::ETag;
 use crate::resume::{ResumeOptions, ResumingReader};
-use crate::store::{ByteRange, OpenRequest};
+use crate::store::{ByteRange, MultipartUpload, ObjectReader, ObjectStore, OpenRequest, WriteRequest, Written};
 
 const SIZE: u64 = 100_000;
 
@@ -99,11 +104,123 @@ async fn a_stall_is_noticed_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn opening_is_not_tried_again() {
-    let (memory, store, _) = store(&[BodyFault::Open(ErrorClass::Transient)]);
-    let error = read(&store, OpenRequest::whole(address())).await.err().unwrap();
-    assert_eq!(error.class, ErrorClass::Transient);
-    assert_eq!(memory.opens(), 0);
+async fn opening_is_tried_again_as_often_as_reading() {
+    use BodyFault::Open;
+    let check = async |faults: &[BodyFault], expected: Option<ErrorClass>, left: usize| {
+        let (_, store, body) = store(faults);
+        let result = read(&store, OpenRequest::whole(address())).await;
+        assert_eq!(result.as_ref().err().map(|error| error.class), expected, "{faults:?}");
+        assert!(result.is_err() || result.is_ok_and(|outcome| outcome.bytes == body));
+        assert_eq!(store.faults_left(), left, "{faults:?}");
+    };
+    check(&[Open(ErrorClass::Transient)], None, 0).await;
+    check(&[[Open(ErrorClass::Throttled); 3].as_slice(), &[Open(ErrorClass::Transient)]].concat(), None, 0).await;
+    check(&[Open(ErrorClass::Transient); 7], Some(ErrorClass::Transient), 2).await;
+    check(&[Open(ErrorClass::Denied); 3], Some(ErrorClass::Denied), 2).await;
+}
+
+/// A store that fails after attempts of its own, as an adapter does.
+struct Patient {
+    inner: FaultyStore,
+    attempts: u32,
+    opens: AtomicU32,
+}
+
+#[async_trait]
+impl ObjectStore for Patient {
+    async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
+        self.opens.fetch_add(1, Ordering::SeqCst);
+        self.inner.open(request).await.map_err(|error| ObjectError { attempts: self.attempts, ..error })
+    }
+
+    async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
+        self.inner.put(request, body).await
+    }
+
+    async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        self.inner.begin_upload(request).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_of_the_adapter_count() {
+    use BodyFault::{Break, Open};
+    let check = async |faults: &[BodyFault], attempts: u32, opens: u32| {
+        let (_, inner, _) = store(faults);
+        let patient = Arc::new(Patient { inner, attempts, opens: AtomicU32::new(0) });
+        let reader = ResumingReader::open(patient.clone(), OpenRequest::whole(address()), ResumeOptions::default());
+        let failed = async {
+            let mut reader = reader.await?;
+            while reader.next().await?.is_some() {}
+            Ok::<(), ObjectError>(())
+        };
+        assert_eq!(failed.await.unwrap_err().class, ErrorClass::Transient);
+        assert_eq!(patient.opens.load(Ordering::SeqCst), opens, "{faults:?}");
+    };
+    let gone = [Open(ErrorClass::Transient); 20];
+    check(&gone, 1, 5).await;
+    check(&gone, 5, 1).await;
+    check(&gone, 3, 2).await;
+    check(&[[Break(9)].as_slice(), &gone].concat(), 1, 6).await;
+    check(&[[Break(9)].as_slice(), &gone].concat(), 5, 2).await;
+}
+
+/// A store whose bodies bring one byte after each pause.
+struct Slow {
+    pause: Duration,
+    size: u64,
+    opens: AtomicU32,
+}
+
+#[async_trait]
+impl ObjectStore for Slow {
+    async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
+        self.opens.fetch_add(1, Ordering::SeqCst);
+        let start = request.range.map_or(0, |range| range.start);
+        let pause = self.pause;
+        let body = stream::iter(start..self.size).then(move |_| async move {
+            tokio::time::sleep(pause).await;
+            Ok(Bytes::from_static(b"x"))
+        });
+        let etag = ETag::parse("slow").unwrap();
+        Ok(ObjectReader { etag, size: self.size, content_type: None, content_encoding: None, body: body.boxed() })
+    }
+
+    async fn put(&self, _: &WriteRequest, _: Bytes) -> Result<Written, ObjectError> {
+        unreachable!("nothing is written here")
+    }
+
+    async fn begin_upload(&self, _: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        unreachable!("nothing is written here")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickle_is_given_up_and_a_slow_reader_is_not() {
+    let check = async |pause: Duration, thinking: Duration, expected: Result<(), &str>| {
+        let slow = Arc::new(Slow { pause, size: 30_000, opens: AtomicU32::new(0) });
+        let options = ResumeOptions { least_bytes_per_second: 100, ..ResumeOptions::default() };
+        let begun = Instant::now();
+        let mut reader = ResumingReader::open(slow.clone(), OpenRequest::whole(address()), options).await.unwrap();
+        let result = loop {
+            match reader.next().await {
+                Ok(Some(_)) => tokio::time::sleep(thinking).await,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        assert_eq!(result.as_ref().map_err(|error| error.code).copied(), expected, "{pause:?}");
+        (slow.opens.load(Ordering::SeqCst), begun.elapsed(), result.err().map(|error| error.message))
+    };
+    let (opens, _, _) = check(Duration::from_millis(5), Duration::ZERO, Ok(())).await;
+    assert_eq!(opens, 1, "200 bytes a second are enough");
+    let (opens, _, _) = check(Duration::from_millis(5), Duration::from_secs(1), Ok(())).await;
+    assert_eq!(opens, 1, "the reader is the slow one");
+    let (opens, waited, message) = check(Duration::from_millis(50), Duration::ZERO, Err("body_stalled")).await;
+    assert_eq!(opens, 6);
+    assert!(waited < Duration::from_secs(150), "{waited:?}");
+    let message = message.unwrap();
+    assert!(message.contains("expected at least 100 bytes a second; found 400 bytes in 20.0 s"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

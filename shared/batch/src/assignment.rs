@@ -1,0 +1,60 @@
+//! What is to be done with an item, decided before anything is read.
+//!
+//! Here the names that come from outside become addresses, and each is held against the places that the function may
+//! touch. An item whose name makes no sense fails alone.
+
+use crate::event::Item;
+use crate::item_error::ItemError;
+use crate::names;
+use crate::object::{Addresses, Run};
+use crate::places::{check_read, check_write};
+use job::{KeyMatch, RejectPolicy};
+use object_store::{ETag, ErrorClass, ObjectAddress, ObjectKey, Places};
+
+/// What is to be done with an item.
+pub(crate) enum Assignment {
+    Skip(&'static str),
+    Process(Addresses, Option<ETag>),
+}
+
+/// Decides about an item before anything is read.
+pub(crate) fn assign(run: &Run, item: &Item, readable: &Places, writable: &Places) -> Result<Assignment, ItemError> {
+    let bad_data = |code: &'static str, message: String| ItemError::new(ErrorClass::BadData, code, message);
+    let configuration = |code: &'static str, message: String| ItemError::new(ErrorClass::Configuration, code, message);
+    if let Some(defect) = item.defect {
+        return Err(bad_data("invalid_item", defect.to_owned()));
+    }
+    if let Some(reason) = item.skip {
+        return Ok(Assignment::Skip(reason));
+    }
+    let source = &run.job.source;
+    if item.bucket.as_deref().is_some_and(|bucket| bucket != source.bucket.as_str()) {
+        let message = format!("expected an object of source.bucket ({}), found another bucket", source.bucket.as_str());
+        return Err(configuration("unexpected_bucket", message));
+    }
+    let key = ObjectKey::parse(&item.key).map_err(|error| bad_data("invalid_key", error.to_string()))?;
+    match source.matches(key.as_str()) {
+        KeyMatch::OutsidePrefix => {
+            let message = format!("expected a key that begins with source.prefix ({})", source.prefix.as_str());
+            return Err(configuration("outside_prefix", message));
+        }
+        _ if names::is_our_own(&key) => return Ok(Assignment::Skip("written_by_mapmill")),
+        _ if key.is_folder_marker() && item.size.unwrap_or(0) == 0 => return Ok(Assignment::Skip("folder_marker")),
+        KeyMatch::NotIncluded => return Ok(Assignment::Skip("not_included")),
+        KeyMatch::Included if item.size == Some(0) => return Ok(Assignment::Skip("empty_object")),
+        KeyMatch::Included => {}
+    }
+    let source = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
+        .map_err(|error| configuration("invalid_bucket", error.to_string()))?;
+    check_read(readable, &source)?;
+    let output = names::output(&run.job, &key)?;
+    let rejects = names::rejects(&run.job, &key, &run.id)?;
+    check_write(writable, &output)?;
+    if run.job.rejects.policy == RejectPolicy::Quarantine {
+        check_write(writable, &rejects)?;
+    }
+    let etag = item.etag.as_deref().map(ETag::parse).transpose();
+    let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
+    let progress = names::progress(&run.job, &key, &run.id)?;
+    Ok(Assignment::Process(Addresses { source, listed_size: item.size, output, rejects, progress }, etag))
+}

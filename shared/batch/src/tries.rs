@@ -1,0 +1,95 @@
+//! The tries that one object is given within an invocation.
+//!
+//! A service announces the checksum of a body before it and the bytes are compared at the end, when they have long been
+//! processed. They cannot be taken back one by one, but nothing of them is visible yet. So the output is given up and the
+//! object is processed from its beginning, a few times at most. An object that was left is begun anew when what is
+//! written down of it is of no use any more.
+
+use crate::item_error::ItemError;
+use crate::ledger::{LedgerLine, Status};
+use crate::object::{Addresses, End, Report, Run, process};
+use crate::progress::{Progress, Reading, State};
+use futures::FutureExt;
+use object_store::{ETag, ErrorClass, code};
+use std::panic::AssertUnwindSafe;
+
+/// How often an object is processed when its bytes have another checksum or size each time, the first time included.
+const READINGS: u32 = 3;
+
+/// True when an object may be all right although it failed.
+pub(crate) fn is_damaged(error: &ItemError) -> bool {
+    [code::CHECKSUM_MISMATCH, code::SIZE_MISMATCH].contains(&error.code)
+}
+
+/// True when an object cannot go on where it was left: its upload is gone, or another Mapmill left it.
+fn is_stale(error: &ItemError) -> bool {
+    [code::NO_SUCH_UPLOAD, "checkpoint_mismatch"].contains(&error.code)
+}
+
+/// Processes an object and writes into its line what came of it.
+pub(crate) async fn process_into(
+    line: &mut LedgerLine,
+    run: &Run,
+    addresses: &Addresses,
+    etag: Option<ETag>,
+    left: Option<Reading>,
+) {
+    let mut report = Report::default();
+    let work = process_until_whole(run, addresses, etag, left, &mut report);
+    // A fault in Mapmill is one item's failure and not the loss of the others.
+    let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+        let message = "the worker panicked on this object; this is a fault in Mapmill";
+        Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
+    });
+    line.etag = report.etag.or(line.etag.take());
+    line.bytes = report.bytes;
+    match result {
+        Ok(End::Done) => {
+            line.status = Status::Succeeded;
+            line.records = report.records;
+            line.outputs = report.outputs;
+        }
+        Ok(End::Left(position)) => {
+            line.status = Status::Unprocessed;
+            line.position = Some(position.into());
+        }
+        Err(error) => error.note_in(line),
+    }
+    line.rejects = report.rejects;
+}
+
+/// Processes an object until its bytes came as they were announced. The report is that of the last time.
+async fn process_until_whole(
+    run: &Run,
+    addresses: &Addresses,
+    etag: Option<ETag>,
+    mut left: Option<Reading>,
+    report: &mut Report,
+) -> Result<End, ItemError> {
+    let mut readings = 1;
+    loop {
+        let was_left = left.is_some();
+        *report = Report::default();
+        match process(run, addresses.clone(), etag.clone(), left.take(), report).await {
+            Err(error) if is_damaged(&error) && readings < READINGS => {
+                tracing::warn!(file_name = addresses.source.key.as_str(), readings, "the object is read again");
+                forget(run, addresses, report).await?;
+                tokio::time::sleep(run.reading.backoff.delay(readings - 1)).await;
+                readings += 1;
+            }
+            Err(error) if is_damaged(&error) => {
+                forget(run, addresses, report).await?;
+                return Err(error);
+            }
+            Err(error) if was_left && is_stale(&error) => {}
+            result => return result,
+        }
+    }
+}
+
+/// What was written down of damaged bytes is never taken up.
+async fn forget(run: &Run, addresses: &Addresses, report: &Report) -> Result<(), ItemError> {
+    let Some(etag) = report.etag.as_ref().filter(|_| report.is_noted) else { return Ok(()) };
+    let nothing = Progress::new(&run.job_mark, &addresses.source, etag, State::Forgotten);
+    Ok(nothing.write(run.store.as_ref(), &addresses.progress).await?)
+}
