@@ -120,8 +120,13 @@ fn the_core_knows_no_runtime_no_aws_and_no_logging() {
 
 #[test]
 fn outside_services_have_one_door_each() {
-    let doors =
-        [("aws-sdk-s3", "s3-store"), ("aws-config", "s3-store"), ("lambda_runtime", "lambda-shell"), ("s3s", "local")];
+    let doors = [
+        ("aws-sdk-s3", "s3-store"),
+        ("aws-config", "s3-store"),
+        ("lambda_runtime", "lambda-shell"),
+        ("opentelemetry-aws", "lambda-shell"),
+        ("s3s", "local"),
+    ];
     for (room, dependencies) in rooms(&metadata()) {
         for (dependency, _) in dependencies {
             for (outside, door) in doors {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 pub mod fault_proxy;
+pub mod function;
 pub mod runtime_api;
 
 use serde_json::Value;

@@ -6,6 +6,7 @@
 //! beside few others or alone.
 
 use job::{Compression, Job};
+use std::num::NonZeroU32;
 
 /// Kept for the process itself: code, TLS, HTTP connections, the runtime.
 const RESERVE_MIB: u64 = 48;
@@ -43,6 +44,12 @@ impl Budget {
     #[must_use]
     pub fn of_function(memory_mib: u64) -> Self {
         Self { mebibytes: memory_mib.saturating_sub(RESERVE_MIB).max(BASE_MIB) }
+    }
+
+    /// The part of each of several batches that run at the same time in one process.
+    #[must_use]
+    pub fn shared_by(self, batches: NonZeroU32) -> Self {
+        Self { mebibytes: (self.mebibytes / u64::from(batches.get())).max(BASE_MIB) }
     }
 
     /// The whole budget in MiB.
@@ -145,6 +152,17 @@ mod tests {
         check(512, "a.csv.bz2", Some(1 << 30), 6);
         check(512, "a.csv.XZ", Some(1 << 30), 3);
         check(512, "a.csv.xz", Some(20_000), 58);
+    }
+
+    #[test]
+    fn batches_at_the_same_time_share_the_budget() {
+        let check = |memory: u64, batches: u32, mebibytes: u64| {
+            let part = Budget::of_function(memory).shared_by(NonZeroU32::new(batches).unwrap());
+            assert_eq!(part.mebibytes(), mebibytes, "{memory} MiB, {batches} batches");
+        };
+        check(2048, 1, 2000);
+        check(2048, 8, 250);
+        check(128, 1600, 4);
     }
 
     #[test]

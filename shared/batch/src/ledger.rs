@@ -20,6 +20,19 @@ pub enum Status {
     Unprocessed,
 }
 
+impl Status {
+    /// The name as it stands in the ledger.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Unprocessed => "unprocessed",
+        }
+    }
+}
+
 /// A line of the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LedgerLine {
@@ -55,6 +68,9 @@ pub struct LedgerLine {
     pub outputs: Vec<WrittenObject>,
     /// The object with the refused records, if there are any.
     pub rejects: Option<WrittenObject>,
+    /// Requests for this item that were sent again, because the one before failed in a way that usually passes.
+    #[serde(default)]
+    pub retries: u64,
     /// Time taken in milliseconds.
     pub duration_ms: u64,
 }
@@ -111,6 +127,7 @@ impl LedgerLine {
             bytes: Bytes::default(),
             outputs: Vec::new(),
             rejects: None,
+            retries: 0,
             duration_ms: 0,
         }
     }

@@ -36,7 +36,7 @@ use output::{Lines, Output};
 use pace::{Pace, Step};
 use record_stream::{Position, Progress as StreamProgress, RecordCounts, RecordStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Lines gather up to this many bytes before they are compressed and handed on.
@@ -79,6 +79,8 @@ pub(crate) struct Report {
     pub(crate) bytes: Bytes,
     pub(crate) outputs: Vec<WrittenObject>,
     pub(crate) rejects: Option<WrittenObject>,
+    /// How often the body was resumed.
+    pub(crate) retries: u64,
     /// Its state was written down.
     pub(crate) is_noted: bool,
 }
@@ -104,7 +106,8 @@ pub(crate) async fn process(
     let source = &source;
     let listed_size = listed_size.filter(|_| etag.is_some());
     let request = OpenRequest { if_match: etag, ..OpenRequest::whole(source.clone()) };
-    let reader = ResumingReader::open(run.store.clone(), request, run.reading).await?;
+    let retries = Arc::<AtomicU64>::default();
+    let reader = ResumingReader::open(run.store.clone(), request, run.reading).await?.counting_in(retries.clone());
     let identity = Identity { job: run.job_mark.clone(), etag: reader.etag().as_str().to_owned() };
     report.etag = Some(identity.etag.clone());
     check_size(listed_size, reader.size())?;
@@ -116,7 +119,7 @@ pub(crate) async fn process(
         }
         None => (None, None, None, None),
     };
-    let mut input = Input::open(run, source, reader, turn.overlaps, checkpoint.as_ref()).await?;
+    let mut input = Input::open(run, source, reader, turn.overlaps, checkpoint.as_ref(), &retries).await?;
     let mut rejects = RejectHandler::new(&run.job.rejects, source, quarantine, run.store.clone());
     if let Some(set_aside) = set_aside {
         rejects = rejects.resume(set_aside).await?;
@@ -132,6 +135,7 @@ pub(crate) async fn process(
     };
     let result = work.stream_records(&mut input, report).await;
     report.is_noted = work.is_noted;
+    report.retries = retries.load(Ordering::Relaxed);
     report.bytes.read = input.chunks.compressed_bytes();
     report.bytes.expanded = input.chunks.expanded_bytes();
     let left_at = input.stream.checkpoint();

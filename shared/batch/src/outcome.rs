@@ -35,6 +35,9 @@ pub struct Outcome {
     /// Without it such an invocation would end as this one did.
     #[serde(default)]
     pub continues: bool,
+    /// Requests that were sent again, of all items.
+    #[serde(default)]
+    pub retries: u64,
     /// Time taken in milliseconds.
     pub duration_ms: u64,
 }
@@ -119,6 +122,7 @@ impl Outcome {
             ledger,
             failures: Vec::new(),
             continues: false,
+            retries: 0,
             duration_ms,
         };
         for line in lines {
@@ -137,6 +141,7 @@ impl Outcome {
         }
         self.records += line.records;
         self.bytes += line.bytes;
+        self.retries += line.retries;
         if line.status == Status::Failed && self.failures.len() < MAX_FAILURES {
             let text = |part: Option<&str>| shorten(part.unwrap_or_default());
             self.failures.push(Failure {

@@ -43,6 +43,7 @@ pub(crate) async fn process_into(
     });
     line.etag = report.etag.or(line.etag.take());
     line.bytes = report.bytes;
+    line.retries = report.retries;
     match result {
         Ok(End::Done) => {
             line.status = Status::Succeeded;
@@ -66,16 +67,19 @@ async fn process_until_whole(
     mut left: Option<Reading>,
     report: &mut Report,
 ) -> Result<End, ItemError> {
-    let mut readings = 1;
+    let (mut readings, mut retries) = (1, 0);
     loop {
         let was_left = left.is_some();
         *report = Report::default();
-        match process(run, addresses.clone(), etag.clone(), left.take(), report).await {
+        let result = process(run, addresses.clone(), etag.clone(), left.take(), report).await;
+        report.retries += retries;
+        match result {
             Err(error) if is_damaged(&error) && readings < READINGS => {
                 tracing::warn!(file_name = addresses.source.key.as_str(), readings, "the object is read again");
                 forget(run, addresses, report).await?;
                 tokio::time::sleep(run.reading.backoff.delay(readings - 1)).await;
                 readings += 1;
+                retries = report.retries + 1;
             }
             Err(error) if is_damaged(&error) => {
                 forget(run, addresses, report).await?;

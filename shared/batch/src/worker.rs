@@ -8,7 +8,9 @@ use crate::earlier::{Earlier, Known};
 use crate::error::BatchError;
 use crate::event::{Event, Item, JobReference};
 use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines};
+use crate::log::{self, Stage};
 use crate::object::Run;
+use crate::observer::Observer;
 use crate::outcome::Outcome;
 use crate::overlap::Overlap;
 use crate::places::{check_read, check_write};
@@ -41,6 +43,7 @@ pub struct Worker {
     overlap: Overlap,
     note_every: Duration,
     reading: ResumeOptions,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Worker {
@@ -49,7 +52,7 @@ impl Worker {
     pub fn new(store: Arc<dyn ObjectStore>, readable: Places, writable: Places, budget: Budget) -> Self {
         let reading = ResumeOptions::default();
         let (overlap, note_every) = (Overlap::of_process(), NOTE_EVERY);
-        Self { store, readable, writable, budget, overlap, reading, note_every }
+        Self { store, readable, writable, budget, overlap, reading, note_every, observer: None }
     }
 
     /// The same worker with another rule about which objects are read, processed and written at the same time.
@@ -71,6 +74,12 @@ impl Worker {
         Self { reading, ..self }
     }
 
+    /// The same worker, which also tells the numbers of its batches to an observer.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
     /// Processes a batch and answers its outcome. Items that fail are in the ledger and do not fail the batch, unless
     /// the job says `on_failure: fail`.
     ///
@@ -84,7 +93,9 @@ impl Worker {
     /// Processes the batch of an event, and also tells how each item ended.
     pub(crate) async fn process_event(&self, event: &Event, deadline: Deadline) -> Result<Finished, BatchError> {
         let started = Instant::now();
-        let job = self.job(&event.job).await?;
+        log::identify(event);
+        let job = self.job(&event.job).instrument(log::stage(Stage::ReadJob)).await?;
+        log::identify_job(&job);
         let batch = batch_id(&event.items);
         let ledger = ledger_address(job.output.bucket.as_str(), job.output.prefix.as_str(), &event.run_id, &batch);
         let ledger_object = ObjectAddress::parse(&ledger.bucket, &ledger.key)
@@ -115,13 +126,18 @@ impl Worker {
             lines.iter_mut().for_each(|line| line.reason = Some("begun".to_owned()));
             self.write_ledger(&run, &ledger_object, &lines).await?;
         }
-        self.process_items(&run, event, earlier.map(Arc::new).as_ref(), &mut lines).await?;
-        self.write_ledger(&run, &ledger_object, &lines).await?;
+        let earlier = earlier.map(Arc::new);
+        let work = self.process_items(&run, event, earlier.as_ref(), &mut lines);
+        work.instrument(log::stage(Stage::ProcessItems)).await?;
+        self.write_ledger(&run, &ledger_object, &lines).instrument(log::stage(Stage::WriteLedger)).await?;
 
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut outcome = Outcome::of(&event.run_id, ledger, &lines, duration_ms);
         outcome.continues = outcome.items.unprocessed > 0 && run.has_advanced.load(Ordering::Relaxed);
-        log_batch(event, &run.job, &outcome);
+        log::batch(run.job.source.bucket.as_str(), &outcome);
+        if let Some(observer) = &self.observer {
+            observer.batch_finished(run.job.name.as_str(), &outcome);
+        }
         let fails_batch = run.job.on_failure == OnFailure::Fail && outcome.items.failed > 0;
         Ok(Finished { outcome, lines, fails_batch })
     }
@@ -192,11 +208,10 @@ impl Worker {
             let Some(permit) = permit.filter(|_| deadline.leaves_time_for(longest)) else { break };
             let permit = permit.map_err(|error| BatchError::Internal(error.to_string()))?;
             let (worker, run, item, earlier) = (self.clone(), run.clone(), item.clone(), earlier.cloned());
-            let correlation_id = event.correlation_id.clone();
             let work = async move {
                 let line = worker.process_item(&run, (index, &item), earlier.as_deref()).await;
                 drop(permit);
-                log_item(&correlation_id, &run, &line);
+                log::item(&line);
                 (index, line)
             };
             tasks.spawn(work.in_current_span());
@@ -216,7 +231,10 @@ impl Worker {
             }
         }
         let unfinished = lines.iter_mut().filter(|line| line.status == Status::Unprocessed);
-        unfinished.for_each(|line| line.reason = Some("out_of_time".to_owned()));
+        unfinished.for_each(|line| {
+            line.reason = Some("out_of_time".to_owned());
+            log::item(line);
+        });
         Ok(())
     }
 
@@ -281,53 +299,4 @@ fn batch_failed(outcome: &Outcome) -> BatchError {
         "{} of {} items failed ({} succeeded, {} skipped, {} unprocessed); the ledger is s3://{}/{}",
         items.failed, items.total, items.succeeded, items.skipped, items.unprocessed, ledger.bucket, ledger.key
     ))
-}
-
-fn log_item(correlation_id: &str, run: &Run, line: &LedgerLine) {
-    let status = match line.status {
-        Status::Succeeded => "succeeded",
-        Status::Failed => "failed",
-        Status::Skipped => "skipped",
-        Status::Unprocessed => "unprocessed",
-    };
-    tracing::info!(
-        correlation_id,
-        run_id = run.id,
-        job = run.job.name.as_str(),
-        bucket = line.bucket,
-        file_name = line.key,
-        status,
-        reason = line.reason,
-        class = line.class,
-        code = line.code,
-        error = line.message,
-        records_read = line.records.read,
-        records_written = line.records.written,
-        records_rejected = line.records.rejected,
-        bytes_read = line.bytes.read,
-        bytes_written = line.bytes.written,
-        duration_ms = line.duration_ms,
-        "item finished"
-    );
-}
-
-fn log_batch(event: &Event, job: &Job, outcome: &Outcome) {
-    tracing::info!(
-        correlation_id = event.correlation_id,
-        run_id = event.run_id,
-        job = job.name.as_str(),
-        items = outcome.items.total,
-        succeeded = outcome.items.succeeded,
-        failed = outcome.items.failed,
-        skipped = outcome.items.skipped,
-        unprocessed = outcome.items.unprocessed,
-        records_read = outcome.records.read,
-        records_written = outcome.records.written,
-        records_rejected = outcome.records.rejected,
-        bytes_read = outcome.bytes.read,
-        bytes_written = outcome.bytes.written,
-        ledger = outcome.ledger.key,
-        duration_ms = outcome.duration_ms,
-        "batch finished"
-    );
 }

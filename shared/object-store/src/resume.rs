@@ -11,6 +11,7 @@
 //! that is slow itself is no reason to hang up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,6 +72,8 @@ pub struct ResumingReader {
     pace: Pace,
     /// Bodies that were given up one after another because they were slow.
     slow_bodies: u32,
+    /// Counts the resumptions for somebody else too.
+    counter: Arc<AtomicU64>,
 }
 
 /// What came how fast since this was asked last.
@@ -117,6 +120,7 @@ impl ResumingReader {
             resumptions: 0,
             pace: Pace::default(),
             slow_bodies: 0,
+            counter: Arc::default(),
         })
     }
 
@@ -176,6 +180,12 @@ impl ResumingReader {
         }
         self.check_end().await?;
         Ok(None)
+    }
+
+    /// The same reader that adds its resumptions to a counter, which can be read when the reader has become a stream.
+    #[must_use]
+    pub fn counting_in(self, counter: Arc<AtomicU64>) -> Self {
+        Self { counter, ..self }
     }
 
     /// The rest of the bytes as a stream.
@@ -289,6 +299,7 @@ impl ResumingReader {
             sleep(self.options.backoff.delay(self.attempts_without_progress)).await;
             self.attempts_without_progress += 1;
             self.resumptions += 1;
+            self.counter.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         };
         let message = format!("given up at byte {} after {limit}: {}", self.position, failure.message);

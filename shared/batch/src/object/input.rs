@@ -17,6 +17,8 @@ use object_store::{
     ResumingReader, detect_compression, peek,
 };
 use record_stream::{Checkpoint, RecordStream, StreamOptions};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::sync::mpsc;
 
 /// Expanded bytes that are handed on at a time.
@@ -49,6 +51,7 @@ impl Input {
         reader: ResumingReader,
         overlaps: bool,
         left: Option<&Checkpoint>,
+        retries: &Arc<AtomicU64>,
     ) -> Result<Self, ItemError> {
         let job = &run.job;
         let content_type = reader.content_type().map(str::to_owned);
@@ -84,7 +87,10 @@ impl Input {
             let request = OpenRequest { address: source.clone(), range, if_match: Some(etag) };
             let limits = ExpansionLimits { expanded_bytes: limits.expanded_bytes.saturating_sub(first_byte), ..limits };
             let body = if first_byte < size {
-                ResumingReader::open(run.store.clone(), request, run.reading).await?.into_body()
+                {
+                    let reader = ResumingReader::open(run.store.clone(), request, run.reading).await?;
+                    reader.counting_in(retries.clone()).into_body()
+                }
             } else {
                 futures::stream::empty().boxed()
             };
