@@ -1,5 +1,4 @@
 //! Several invocations at the same time in one process, as Lambda Managed Instances run a function.
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use lambda_shell::testsuite::Invocation;
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ fn record(invocation: usize, object: usize) -> String {
 
 #[test]
 fn eight_invocations_in_one_process_stay_apart() {
-    let workshop = Workshop::new();
+    let workshop = Workshop::empty();
     let invocation = |number: usize| {
         let keys: Vec<String> = (0..OBJECTS).map(|object| key(number, object)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

@@ -1,5 +1,5 @@
 //! The log of the real function process is what `docs/logging.md` says, and the queries of `docs/operating.md` find it.
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 use lambda_shell::testsuite::Invocation;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn is_metrics(line: &Value) -> bool {
 
 /// An object that succeeds, one that fails, one that is skipped, and an invocation that fails.
 fn all_kinds_of_lines(variables: &[(&str, &str)]) -> Vec<Value> {
-    let workshop = Workshop::new();
+    let workshop = Workshop::empty();
     workshop.put("good.ndjson", "{\"a\":1}\n{\"a\":2}\n");
     workshop.put("bad.ndjson", "{\"a\":1}\nnot JSON, but a secret\n");
     let parts = json!({"rejects": {"policy": "fail"}, "on_failure": "fail"});

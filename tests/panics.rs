@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use tests::root;
 
 /// Panics where the event says so; else answers the event.
-#[expect(clippy::unused_async, reason = "a handler is async")]
 async fn handle(_: Worker, event: Value, _: Deadline) -> Result<Value, BatchError> {
     match event["panic"].as_str() {
         Some("in the middle") => {

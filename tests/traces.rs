@@ -11,7 +11,7 @@ use tests::function::{Workshop, batch, trace_header};
 fn documents(header: Option<String>) -> Vec<Value> {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = daemon.local_addr().unwrap().to_string();
-    let workshop = Workshop::new();
+    let workshop = Workshop::empty();
     let keys: Vec<String> = (0..30).map(|number| format!("{number}.ndjson")).collect();
     keys.iter().for_each(|key| workshop.put(key, "{}\n"));
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

@@ -33,7 +33,7 @@ pub struct Ended {
 impl Workshop {
     /// Two empty buckets.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("raw")).unwrap();
         std::fs::create_dir(folder.path().join("clean")).unwrap();

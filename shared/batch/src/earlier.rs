@@ -32,7 +32,6 @@ pub(crate) struct Earlier {
 
 /// What is known of an item before anything is done about it.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of these for an item that is being begun")]
 pub(crate) enum Known {
     Nothing,
     /// It ended; this is its line.

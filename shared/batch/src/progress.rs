@@ -37,7 +37,6 @@ pub(crate) struct Progress {
 /// How far it has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there is one of these for an object")]
 pub(crate) enum State {
     /// Records are still to come.
     Reading(Reading),

@@ -386,7 +386,7 @@ async fn what_may_have_passed_is_tried_again_and_what_will_not_is_not() {
         let worker = Worker::new(Arc::new(store), places("raw/in/"), places("clean/out/"), Budget::of_function(512));
         worker.process_batch(&event, Deadline::UNKNOWN).await.unwrap()
     };
-    let outcome = run(&[BodyFault::Open(ErrorClass::Transient), BodyFault::Open(ErrorClass::Changed)]).await;
+    let outcome = run(&[BodyFault::Open(ErrorClass::Denied), BodyFault::Open(ErrorClass::Changed)]).await;
     assert_eq!((outcome.items.failed, outcome.items.succeeded), (2, 0));
     // The ledger is the first that the second attempt opens.
     let outcome = run(&[BodyFault::None]).await;

@@ -133,9 +133,9 @@ async fn what_may_pass_is_temporary() {
     let temporary = ResultCode::TemporaryFailure;
     for (class, words) in [(ErrorClass::Transient, "transient, "), (ErrorClass::Throttled, "throttled, ")] {
         // The first open is that of the job file.
-        let object = faulty().with_bodies([BodyFault::None, BodyFault::Open(class)]);
+        let object = faulty().with_bodies([vec![BodyFault::None], vec![BodyFault::Open(class); 10]].concat());
         check(object, Deadline::UNKNOWN, temporary, words).await;
-        let job = faulty().with_bodies([BodyFault::Open(class)]);
+        let job = faulty().with_bodies(vec![BodyFault::Open(class); 10]);
         check(job, Deadline::UNKNOWN, temporary, "Mapmill.T").await;
     }
     let denied = faulty().with_bodies([BodyFault::None, BodyFault::Open(ErrorClass::Denied)]);

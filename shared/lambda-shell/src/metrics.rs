@@ -148,6 +148,7 @@ mod tests {
             bytes: Bytes { read: 9, expanded: 10, written: 11 },
             ledger: Address { bucket: "b".to_owned(), key: "k".to_owned() },
             failures: Vec::new(),
+            continues: false,
             retries: 12,
             duration_ms: 13,
         }

@@ -8,12 +8,12 @@ use record_stream::{
     Checkpoint, CsvDialect, CsvHeader, JsonLayout, JsonMode, Problem, RecordFormat, RecordLimits, RecordStream,
     StreamOptions, TextEncoding,
 };
-use support::{Driver, run};
+use support::{Driver, run_in_all_chunkings};
 
 /// Reads up to `cut`, puts the checkpoint into JSON and out again, and reads the rest with another stream. Says whether
 /// there was a checkpoint; the result must be that of one stream either way.
 fn check(options: &StreamOptions, input: &[u8], cut: usize, chunk: usize) -> bool {
-    let whole = run(options, input, input.len());
+    let whole = run_in_all_chunkings(options, input);
     let mut driver = Driver::new(RecordStream::new(options));
     if !driver.push(&input[..cut], chunk, false) {
         return false;
@@ -25,7 +25,7 @@ fn check(options: &StreamOptions, input: &[u8], cut: usize, chunk: usize) -> boo
         assert!(checkpoint.byte <= input.len() as u64 * 2);
         let text = serde_json::to_string(&checkpoint).unwrap();
         let checkpoint: Checkpoint = serde_json::from_str(&text).unwrap();
-        driver.go_on_with(RecordStream::resume(options, &checkpoint).unwrap());
+        driver.stream = RecordStream::resume(options, &checkpoint).unwrap();
         from = RecordStream::first_byte(options.encoding, &checkpoint) as usize;
     }
     driver.push(&input[from..], chunk, true);

@@ -10,9 +10,11 @@ use tokio::time::Instant;
 use super::{address, noise};
 use crate::error::{ErrorClass, ObjectError};
 use crate::fakes::{BodyFault, FaultyStore, MemoryStore};
-use crate::names::ETag;
+use crate::names::{ETag, ObjectAddress};
 use crate::resume::{ResumeOptions, ResumingReader};
-use crate::store::{ByteRange, MultipartUpload, ObjectReader, ObjectStore, OpenRequest, WriteRequest, Written};
+use crate::store::{
+    ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, WriteRequest, Written,
+};
 
 const SIZE: u64 = 100_000;
 
@@ -133,12 +135,24 @@ impl ObjectStore for Patient {
         self.inner.open(request).await.map_err(|error| ObjectError { attempts: self.attempts, ..error })
     }
 
+    async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
+        self.inner.head(address).await
+    }
+
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
         self.inner.put(request, body).await
     }
 
     async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
         self.inner.begin_upload(request).await
+    }
+
+    async fn resume_upload(
+        &self,
+        request: &WriteRequest,
+        state: &UploadState,
+    ) -> Result<Box<dyn MultipartUpload>, ObjectError> {
+        self.inner.resume_upload(request, state).await
     }
 }
 
@@ -186,7 +200,15 @@ impl ObjectStore for Slow {
         Ok(ObjectReader { etag, size: self.size, content_type: None, content_encoding: None, body: body.boxed() })
     }
 
+    async fn head(&self, _: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
+        unreachable!("nobody asks here")
+    }
+
     async fn put(&self, _: &WriteRequest, _: Bytes) -> Result<Written, ObjectError> {
+        unreachable!("nothing is written here")
+    }
+
+    async fn resume_upload(&self, _: &WriteRequest, _: &UploadState) -> Result<Box<dyn MultipartUpload>, ObjectError> {
         unreachable!("nothing is written here")
     }
 

@@ -26,12 +26,6 @@ impl Driver {
         Self { stream, output: Vec::new(), rejects: Vec::new(), error: None }
     }
 
-    /// Goes on with another stream, keeping what came out.
-    #[allow(dead_code, reason = "not every test goes on with another stream")]
-    pub(crate) fn go_on_with(&mut self, stream: RecordStream) {
-        self.stream = stream;
-    }
-
     /// Pushes `input` in chunks of `chunk` bytes, with an output target so small that the stream is left and entered
     /// again after every record; false when the stream has ended.
     pub(crate) fn push(&mut self, input: &[u8], chunk: usize, is_last: bool) -> bool {
@@ -92,7 +86,6 @@ pub(crate) fn run(options: &StreamOptions, input: &[u8], chunk: usize) -> Run {
 }
 
 /// Runs over `input` in one piece and in chunks of many sizes; all must agree.
-#[allow(dead_code, reason = "not every test chunks in every way")]
 pub(crate) fn run_in_all_chunkings(options: &StreamOptions, input: &[u8]) -> Run {
     let whole = run(options, input, input.len());
     for chunk in [1, 2, 3, 5, 7, 13, 63, 64, 65, 100, 1000] {
