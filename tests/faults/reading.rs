@@ -186,7 +186,7 @@ async fn records_refused_of_damaged_bytes_leave_no_trace() {
     let outcome = bench.run(&job()).await.unwrap();
     let ledger = bench.ledger(&outcome).await;
     assert_eq!((ending(&ledger[0]).as_str(), &ledger[0].rejects), ("succeeded", &None));
-    assert_eq!(bench.count(Operation::Put), 2, "the output and the ledger");
+    assert_eq!(bench.count(Operation::Put), 3, "the output, and the ledger at the beginning and at the end");
 }
 
 #[tokio::test]

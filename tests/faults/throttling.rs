@@ -14,7 +14,11 @@ async fn a_batch_that_is_throttled_slows_down_and_ends_well() {
     let outcome = bench.run(&job()).await.unwrap();
     assert_eq!(outcome.items.succeeded, 100, "{:?}", outcome.failures);
     assert_eq!(bench.count(Operation::Get), 200);
-    assert_eq!(bench.count(Operation::Put), 301, "three for each object, and the ledger");
+    assert_eq!(
+        bench.count(Operation::Put),
+        302,
+        "three for each object, and the ledger at the beginning and at the end"
+    );
     assert_eq!(bench.outputs().await.len(), 100);
 }
 
