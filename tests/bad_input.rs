@@ -240,12 +240,12 @@ fn a_result_that_cannot_be_written_is_a_failure() {
 fn a_batch_that_is_too_slow_for_its_function_fails_and_says_what_to_do() {
     let workshop = Workshop::new();
     workshop.write("data/in/big.ndjson", "{\"a\":1}\n".repeat(20 << 20));
-    workshop.check(
-        &workshop.path("job.yaml"),
-        &["--timeout", "1"],
-        1,
-        &["Mapmill.BatchFailed", "time ran out", "longer function timeout"],
+    let job = workshop.write(
+        "steps.yaml",
+        "version: 1\nname: j\nsource: {bucket: raw, prefix: in/}\noutput: {bucket: clean}\nlimits: {checkpoint_bytes: 1GiB}\n",
     );
+    let words = ["Mapmill.BatchFailed", "time ran out", "longer function timeout"];
+    workshop.check(&job, &["--timeout", "1"], 1, &words);
 }
 
 #[test]

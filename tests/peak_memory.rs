@@ -65,3 +65,29 @@ fn a_gibibyte_of_csv() {
     let record = |n: u64| format!("{n},customer {n},\"quoted, with \"\"quotes\"\"\",{},plain\n", "text ".repeat(20));
     check("large.csv", "id,name,quoted,text,plain\n", record, "record: {types: {id: integer}}\n");
 }
+
+/// Most resident memory of a function that is told it has 128 MB.
+const SMALLEST_FUNCTION: u64 = 128 << 20;
+
+#[test]
+fn a_thousand_small_objects_in_one_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    for number in 0..1000 {
+        let document = format!("{{\"number\":{number},\"text\":[\"{}\"]}}", "text ".repeat(40_000));
+        std::fs::write(data.join(format!("{number:04}.json")), document).unwrap();
+    }
+    let job = folder.path().join("job.yaml");
+    let text = "version: 1\nname: small\nsource: {bucket: raw}\noutput: {bucket: clean}\nrecord: {set: {seen: true}}\n";
+    std::fs::write(&job, text).unwrap();
+    let arguments = ["--memory", "128", "--max-items", "1000"];
+    let run = run_job(&job, &data, &folder.path().join("out"), &arguments);
+    let shown = shown(&run.output);
+    assert_eq!(run.output.status.code(), Some(0), "{shown}");
+    assert_eq!(run.summary["records"]["written"], 1000, "{shown}");
+    assert_eq!(run.summary["invocations"]["total"], 1, "{shown}");
+    let peak = run.summary["invocations"]["peak_memory_bytes"].as_u64().unwrap();
+    tell("1000 objects", 1000, peak);
+    assert!(peak > 0 && peak < SMALLEST_FUNCTION, "{} MiB resident: {shown}", peak >> 20);
+}

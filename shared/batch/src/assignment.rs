@@ -47,14 +47,17 @@ pub(crate) fn assign(run: &Run, item: &Item, readable: &Places, writable: &Place
     let source = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
         .map_err(|error| configuration("invalid_bucket", error.to_string()))?;
     check_read(readable, &source)?;
-    let output = names::output(&run.job, &key)?;
-    let rejects = names::rejects(&run.job, &key, &run.id)?;
+    let output = names::output(&run.job, &key, item.range)?;
+    let rejects = names::rejects(&run.job, &key, item.range, &run.id)?;
     check_write(writable, &output)?;
     if run.job.rejects.policy == RejectPolicy::Quarantine {
         check_write(writable, &rejects)?;
     }
     let etag = item.etag.as_deref().map(ETag::parse).transpose();
     let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
-    let progress = names::progress(&run.job, &key, &run.id)?;
-    Ok(Assignment::Process(Addresses { source, listed_size: item.size, output, rejects, progress }, etag))
+    let progress = names::progress(&run.job, &key, item.range, &run.id)?;
+    Ok(Assignment::Process(
+        Addresses { source, range: item.range, listed_size: item.size, output, rejects, progress },
+        etag,
+    ))
 }

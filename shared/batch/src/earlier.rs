@@ -75,7 +75,9 @@ impl Earlier {
         addresses: &Addresses,
         etag: Option<&ETag>,
     ) -> Result<Known, ItemError> {
-        let line = self.lines.get(index).filter(|line| line.version == 1 && line.key == item.key);
+        let line = self.lines.get(index).filter(|line| {
+            line.version == 1 && line.key == item.key && line.range == item.range.map(|range| range.to_string())
+        });
         if let Some(line) = line.filter(|line| has_failed_for_good(line)) {
             return Ok(Known::Ended(line.clone()));
         }

@@ -46,6 +46,9 @@ pub struct LedgerLine {
     pub etag: Option<String>,
     /// Size in bytes of the item.
     pub size: Option<u64>,
+    /// The part of the object that the item is, as in `0..1048576` or `1048576..`; none means all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
     /// How the item ended.
     pub status: Status,
     /// Why it was skipped (`folder_marker`, `empty_object`, `not_included`, `written_by_mapmill`, `delete_marker`,
@@ -117,6 +120,7 @@ impl LedgerLine {
             key: item.key.clone(),
             etag: item.etag.as_deref().map(|etag| etag.trim_matches('"').to_owned()),
             size: item.size,
+            range: item.range.map(|range| range.to_string()),
             status,
             reason: None,
             class: None,

@@ -16,11 +16,13 @@
 mod input;
 mod output;
 mod pace;
+mod part;
 mod stage;
 
 use crate::budget::{Budget, is_small};
 use crate::deadline::Deadline;
 use crate::done::{Counts, Identity};
+use crate::event::ItemRange;
 use crate::item_error::ItemError;
 use crate::ledger::WrittenObject;
 use crate::outcome::{Bytes, Records};
@@ -64,6 +66,8 @@ pub(crate) struct Run {
 #[derive(Debug, Clone)]
 pub(crate) struct Addresses {
     pub(crate) source: ObjectAddress,
+    /// The part of it that is to be processed; none means all of it.
+    pub(crate) range: Option<ItemRange>,
     /// The size of the source in bytes when it was listed.
     pub(crate) listed_size: Option<u64>,
     pub(crate) output: ObjectAddress,
@@ -102,7 +106,7 @@ pub(crate) async fn process(
     left: Option<Reading>,
     report: &mut Report,
 ) -> Result<End, ItemError> {
-    let Addresses { source, output: target, rejects: quarantine, progress, listed_size } = addresses;
+    let Addresses { source, range, output: target, rejects: quarantine, progress, listed_size } = addresses;
     let source = &source;
     let listed_size = listed_size.filter(|_| etag.is_some());
     let request = OpenRequest { if_match: etag, ..OpenRequest::whole(source.clone()) };
@@ -119,7 +123,11 @@ pub(crate) async fn process(
         }
         None => (None, None, None, None),
     };
-    let mut input = Input::open(run, source, reader, turn.overlaps, checkpoint.as_ref(), &retries).await?;
+    let mut input = match range {
+        Some(range) => part::open(run, source, reader, turn.overlaps, range, checkpoint.as_ref(), &retries).await?,
+        None => Input::open(run, source, reader, turn.overlaps, checkpoint.as_ref(), &retries).await?,
+    };
+    let step_bytes = run.job.limits.checkpoint_bytes.bytes();
     let mut rejects = RejectHandler::new(&run.job.rejects, source, quarantine, run.store.clone());
     if let Some(set_aside) = set_aside {
         rejects = rejects.resume(set_aside).await?;
@@ -129,7 +137,7 @@ pub(crate) async fn process(
         run,
         lines: Lines::new(output, turn.overlaps),
         rejects,
-        pace: Pace::new(run.job.limits.checkpoint_bytes.bytes(), next_step, run.deadline, run.note_every),
+        pace: Pace::new(step_bytes, input.first_byte, next_step, run.deadline, run.note_every),
         note: Note { source, identity: &identity, address: &progress },
         is_noted: false,
     };

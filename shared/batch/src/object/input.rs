@@ -16,7 +16,7 @@ use object_store::{
     ByteRange, Compression, ErrorClass, Expander, ExpansionLimits, ObjectAddress, ObjectError, OpenRequest,
     ResumingReader, detect_compression, peek,
 };
-use record_stream::{Checkpoint, RecordStream, StreamOptions};
+use record_stream::{Checkpoint, LineRange, RecordStream, StreamOptions};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::mpsc;
@@ -66,7 +66,7 @@ impl Input {
             ..ExpansionLimits::default()
         };
         let expander = Expander::new(body, compression, limits, source.clone());
-        let mut reader = Reader { expander, failure: None, passed_over: 0 };
+        let mut reader = Reader::new(expander, 0);
         let Chunk { mut buffer, filled, compressed, expanded } = reader.fill(vec![0; PEEK_BYTES]).await;
         let length = filled?;
         buffer.truncate(length);
@@ -95,7 +95,7 @@ impl Input {
                 futures::stream::empty().boxed()
             };
             let expander = Expander::new(body, compression, limits, source.clone());
-            reader = Reader { expander, failure: None, passed_over: first_byte };
+            reader = Reader::new(expander, first_byte);
             buffer.clear();
         } else {
             let passed = usize::try_from(first_byte).unwrap_or(usize::MAX).min(buffer.len());
@@ -103,12 +103,7 @@ impl Input {
             reader.pass_over(first_byte - passed as u64).await?;
         }
         // What ended within the first bytes has nothing to read ahead.
-        let way = if overlaps && length == PEEK_BYTES {
-            Way::Ahead(Ahead::start(reader))
-        } else {
-            Way::Here(Box::new(reader))
-        };
-        let chunks = Chunks { way, buffer: Vec::new(), compressed, expanded };
+        let chunks = Chunks::new(reader, overlaps && length == PEEK_BYTES, (compressed, expanded));
         Ok(Self { stream, first: buffer, first_byte, chunks })
     }
 }
@@ -120,7 +115,7 @@ fn stream(options: &StreamOptions, left: Option<&Checkpoint>) -> Result<RecordSt
         .map_err(|problem| ItemError::new(ErrorClass::Changed, problem.code(), problem.to_string()))
 }
 
-fn compression(
+pub(super) fn compression(
     of_job: job::Compression,
     source: &ObjectAddress,
     content_encoding: Option<&str>,
@@ -155,6 +150,13 @@ enum Way {
 }
 
 impl Chunks {
+    /// The chunks that a reader fills, ahead of those who need them or when they are needed, after so many compressed and
+    /// expanded bytes.
+    pub(super) fn new(reader: Reader, is_ahead: bool, (compressed, expanded): (u64, u64)) -> Self {
+        let way = if is_ahead { Way::Ahead(Ahead::start(reader)) } else { Way::Here(Box::new(reader)) };
+        Self { way, buffer: Vec::new(), compressed, expanded }
+    }
+
     /// The next bytes; none at the end. After an error there are no more to be had.
     pub(super) async fn next(&mut self) -> Result<&[u8], ItemError> {
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -182,26 +184,78 @@ impl Chunks {
 }
 
 /// A buffer with what it was filled with, and how far the object was read then.
-struct Chunk {
-    buffer: Vec<u8>,
+pub(super) struct Chunk {
+    pub(super) buffer: Vec<u8>,
     /// How many bytes, 0 at the end, or why there are none.
-    filled: Result<usize, ObjectError>,
-    compressed: u64,
-    expanded: u64,
+    pub(super) filled: Result<usize, ObjectError>,
+    pub(super) compressed: u64,
+    pub(super) expanded: u64,
 }
 
 /// Reads whole chunks.
-struct Reader {
+pub(super) struct Reader {
     expander: Expander,
     /// An error that came after bytes, for the next call.
     failure: Option<ObjectError>,
     /// Bytes of the object before those that are read, because an earlier invocation read them.
     passed_over: u64,
+    /// For a range of the object: which of the bytes belong to it, and where the range begins.
+    lines: Option<(LineRange, u64)>,
+    /// Bytes of the range that were given out.
+    given: u64,
 }
 
 impl Reader {
+    fn new(expander: Expander, passed_over: u64) -> Self {
+        Self { expander, failure: None, passed_over, lines: None, given: 0 }
+    }
+
+    /// Reads the lines of a range that begins at this byte. The expander begins where the lines want to be read from.
+    pub(super) fn of_lines(expander: Expander, lines: LineRange, begin: u64) -> Self {
+        Self { lines: Some((lines, begin)), ..Self::new(expander, 0) }
+    }
+
+    /// Where the first line of the range begins, once it is known.
+    pub(super) fn first_line(&self) -> Option<u64> {
+        self.lines.as_ref()?.0.first_line()
+    }
+
+    /// Fills the buffer with what belongs to the item, as far as that goes.
+    pub(super) async fn fill(&mut self, mut buffer: Vec<u8>) -> Chunk {
+        loop {
+            if self.lines.as_ref().is_some_and(|(lines, _)| lines.is_done()) {
+                let (compressed, expanded) = self.counts();
+                return Chunk { buffer, filled: Ok(0), compressed, expanded };
+            }
+            let mut chunk = self.fill_all(buffer).await;
+            let (Some((lines, _)), Ok(length)) = (&mut self.lines, &mut chunk.filled) else { return chunk };
+            if *length == 0 {
+                return chunk;
+            }
+            let part = lines.part(&chunk.buffer[..*length]);
+            *length = part.len();
+            self.given += part.len() as u64;
+            if !part.is_empty() {
+                chunk.buffer.copy_within(part, 0);
+                (chunk.compressed, chunk.expanded) = self.counts();
+                return chunk;
+            }
+            buffer = chunk.buffer;
+        }
+    }
+
+    /// Bytes of the item that were read so far, as they lie there and expanded.
+    fn counts(&self) -> (u64, u64) {
+        if let Some((lines, begin)) = &self.lines {
+            let bytes = lines.first_line().map_or(0, |first| first + self.given - begin);
+            return (bytes, bytes);
+        }
+        let (compressed, expanded) = (self.expander.compressed_bytes(), self.expander.expanded_bytes());
+        (self.passed_over + compressed, self.passed_over + expanded)
+    }
+
     /// Fills the buffer as far as the object goes.
-    async fn fill(&mut self, mut buffer: Vec<u8>) -> Chunk {
+    async fn fill_all(&mut self, mut buffer: Vec<u8>) -> Chunk {
         let mut length = 0;
         let filled = loop {
             if let Some(failure) = self.failure.take() {
@@ -217,8 +271,7 @@ impl Reader {
                 }
             }
         };
-        let compressed = self.passed_over + self.expander.compressed_bytes();
-        let expanded = self.passed_over + self.expander.expanded_bytes();
+        let (compressed, expanded) = self.counts();
         Chunk { buffer, filled, compressed, expanded }
     }
 

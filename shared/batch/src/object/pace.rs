@@ -32,13 +32,19 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The pace of an object that is read in steps of this many bytes. One that was left goes on to the step that was
-    /// next then.
-    pub(super) fn new(step_bytes: u64, next_step: Option<u64>, deadline: Deadline, note_every: Duration) -> Self {
+    /// The pace of an object that is read in steps of this many bytes from a byte on. One that was left goes on to the step
+    /// that was next then.
+    pub(super) fn new(
+        step_bytes: u64,
+        first_byte: u64,
+        next_step: Option<u64>,
+        deadline: Deadline,
+        note_every: Duration,
+    ) -> Self {
         let now = Instant::now();
         Self {
             step_bytes,
-            next_step: next_step.unwrap_or(step_bytes),
+            next_step: next_step.unwrap_or_else(|| (first_byte / step_bytes + 1).saturating_mul(step_bytes)),
             deadline,
             note_every,
             step_began: now,
@@ -81,7 +87,7 @@ mod tests {
     /// Takes steps of these many seconds with so many seconds left at first, noting every 30.
     async fn check(seconds_left: u64, steps: &[u64], expected: &[Step]) {
         let deadline = Deadline::after(Duration::from_secs(seconds_left));
-        let mut pace = Pace::new(100, None, deadline, Duration::from_secs(30));
+        let mut pace = Pace::new(100, 0, None, deadline, Duration::from_secs(30));
         let mut taken = Vec::new();
         for seconds in steps {
             tokio::time::advance(Duration::from_secs(*seconds)).await;
@@ -102,10 +108,12 @@ mod tests {
 
     #[test]
     fn steps_lie_at_multiples() {
-        let mut pace = Pace::new(100, None, Deadline::UNKNOWN, Duration::MAX);
+        let mut pace = Pace::new(100, 0, None, Deadline::UNKNOWN, Duration::MAX);
         assert_eq!((pace.bytes_to_step(0), pace.bytes_to_step(60), pace.bytes_to_step(100)), (100, 40, 0));
         pace.step();
         assert_eq!((pace.bytes_to_step(100), pace.next_step()), (100, 200));
-        assert_eq!(Pace::new(100, Some(300), Deadline::UNKNOWN, Duration::MAX).bytes_to_step(190), 110);
+        let of_range =
+            |first_byte, next| Pace::new(100, first_byte, next, Deadline::UNKNOWN, Duration::MAX).next_step();
+        assert_eq!((of_range(250, None), of_range(300, None), of_range(290, Some(300))), (300, 400, 300));
     }
 }
