@@ -227,7 +227,7 @@ async fn an_object_takes_as_many_invocations_as_it_needs() {
     const FOUR: usize = 4 * STEP_BYTES + 12_345;
     let output = |compression: &str| json!({"output": {"compression": compression}});
     let array_rules = json!({"source": {"json": {"pointer": "/rows"}}, "output": {"compression": "zstd"}});
-    // A step takes 16 seconds, and 50 leave no time for a third one; the last invocation does what is left. Text that is
+    // A step takes 16 seconds, and 50 leave no time for two more; the last invocation does what is left. Text that is
     // not UTF-8 is read from its beginning every time.
     for (name, object, parts, seconds) in [
         ("in/a.ndjson", ndjson(FOUR), output("none"), 50),
@@ -237,7 +237,7 @@ async fn an_object_takes_as_many_invocations_as_it_needs() {
         ("in/a.ndjson", latin1(3 * STEP_BYTES), json!({"source": {"encoding": "latin-1"}}), 60),
     ] {
         let attempts = Case::new(vec![(name, object)], parts).check(seconds).await;
-        assert!((2..=4).contains(&attempts), "{name}: {attempts} attempts");
+        assert!((2..=6).contains(&attempts), "{name}: {attempts} attempts");
     }
 }
 

@@ -69,7 +69,7 @@ impl Pace {
         self.next_step = self.next_step.saturating_add(self.step_bytes);
         self.longest_step = self.longest_step.max(now - self.step_began);
         self.step_began = now;
-        if !self.deadline.leaves_time_for(self.longest_step) {
+        if !self.deadline.leaves_time_for_step(self.longest_step) {
             return Step::Leave;
         }
         if now - self.noted < self.note_every {
@@ -102,7 +102,7 @@ mod tests {
         check(0, &[1000], &[Note]).await;
         check(100, &[10, 10, 10, 10], &[GoOn, GoOn, Note, GoOn]).await;
         check(100, &[20, 20, 20], &[GoOn, Note, Leave]).await;
-        check(10, &[2, 2, 2], &[GoOn, GoOn, Leave]).await;
+        check(10, &[2, 2, 2], &[GoOn, Leave, Leave]).await;
         check(10, &[6], &[Leave]).await;
     }
 
