@@ -76,8 +76,8 @@ async fn check_outputs(bench: &Bench, expected: &BTreeMap<String, String>) -> us
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_objects_with_faults_in_a_third_of_all_requests() {
-    // A byte that was changed on its way is noticed where S3 sends a checksum, which is with whole objects alone; the first
-    // request for an object is one for the whole of it. See the operating guide for what is not noticed.
+    // A byte that was changed on its way is noticed where S3 told a checksum of the whole object at the first request. See
+    // the operating guide for what is not noticed.
     let everywhere = "reset,reset@50,truncate@100,truncate@0,shorten@30,stall@20,500,502,503,503+1,checksum,lost";
     let rules = [
         "get raw/in/*2.ndjson 1 corrupt@60".to_owned(),

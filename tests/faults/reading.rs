@@ -173,6 +173,9 @@ async fn damaged_bytes_are_read_again_and_never_written() {
         check(&[&format!("get * 1-2 {fault}")], "succeeded", 3).await;
         check(&[&format!("get * * {fault}")], "transient checksum_mismatch", 3).await;
     }
+    // The checksum is compared over all pieces of a body that was resumed.
+    check(&["get * 1 truncate@50000", "get * 2 corrupt@60000"], "succeeded", 3).await;
+    check(&["get * 1 truncate@50000", "get * 2 reset@10", "get * 3 corrupt@0"], "succeeded", 4).await;
     check(&["get * 1-2 shorten@100000"], "succeeded", 3).await;
     let seen = check(&["get * * shorten@100000"], "transient size_mismatch", 3).await;
     assert!(seen.message.contains("the service announces 100000"), "{}", seen.message);

@@ -12,12 +12,14 @@ mod killer;
 
 use bucket::Bucket;
 use killer::{Killer, Moments};
+use lambda_shell::testsuite::{Answer, Invocation, RuntimeApi};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
 use tests::fault_proxy::{FaultProxy, Operation, Plan};
 use tests::programs;
-use tests::runtime_api::RuntimeApi;
 
 const KILLS: usize = 50;
 
@@ -96,20 +98,31 @@ impl Bench {
 
     /// Runs the function once. True when it came to its end, false when it was killed.
     async fn run(&self) -> bool {
-        let mut api = RuntimeApi::start(&self.event).await;
+        let api = RuntimeApi::start(vec![Invocation::new("1", self.event.clone())], 1);
         let variables = self.bucket.environment(&self.proxy.endpoint());
-        let process = api.spawn(&programs().join("transform"), 512, &variables);
-        self.killer.attach(process);
+        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut command = api.command(&programs().join("transform"), 512, &variables);
+        self.killer.attach(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         tokio::select! {
-            answer = api.answer() => {
+            answer = answer(&api) => {
                 self.killer.end();
-                assert!(answer.path.ends_with("/response"), "{} {}", answer.path, answer.body);
+                assert!(!answer.is_error, "{}", answer.body);
                 let items = &answer.body["items"];
                 assert_eq!((&items["total"], &items["succeeded"]), (&json!(12), &json!(12)), "{}", answer.body);
                 true
             }
             () = self.killer.death() => false,
         }
+    }
+}
+
+/// Waits for the answer to the only invocation.
+async fn answer(api: &RuntimeApi) -> Answer {
+    loop {
+        if let Some(answer) = api.answers_so_far().pop() {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 

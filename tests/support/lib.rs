@@ -3,7 +3,6 @@
 
 pub mod fault_proxy;
 pub mod function;
-pub mod runtime_api;
 
 use serde_json::Value;
 use std::collections::BTreeMap;

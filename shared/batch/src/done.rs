@@ -7,7 +7,7 @@
 use crate::ledger::{LedgerLine, Status, WrittenObject};
 use crate::outcome::{Bytes, Records};
 use job::Job;
-use object_store::{ObjectAddress, ObjectHead};
+use object_store::{ObjectAddress, ObjectHead, Written};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -57,6 +57,19 @@ struct RejectsMark {
     etag: Option<String>,
 }
 
+impl RejectsMark {
+    fn at(self, address: &ObjectAddress) -> WrittenObject {
+        let Self { bytes, records, etag } = self;
+        WrittenObject {
+            bucket: address.bucket.as_str().to_owned(),
+            key: address.key.as_str().to_owned(),
+            bytes,
+            records,
+            etag,
+        }
+    }
+}
+
 impl Counts {
     pub(crate) fn new(records: Records, bytes: Bytes, rejects: Option<&WrittenObject>) -> Self {
         let mark = |object: &WrittenObject| RejectsMark {
@@ -98,16 +111,10 @@ pub(crate) fn note(
     rejects: &ObjectAddress,
     counts: Counts,
 ) {
-    let written = |address: &ObjectAddress, bytes, records, etag| WrittenObject {
-        bucket: address.bucket.as_str().to_owned(),
-        key: address.key.as_str().to_owned(),
-        bytes,
-        records,
-        etag,
-    };
     line.status = Status::Succeeded;
     line.reason = Some("done_before".to_owned());
     (line.records, line.bytes) = (counts.records, counts.bytes);
-    line.outputs = vec![written(output, head.size, counts.records.written, Some(head.etag.as_str().to_owned()))];
-    line.rejects = counts.rejects.map(|mark| written(rejects, mark.bytes, mark.records, mark.etag));
+    let written = Written { etag: head.etag.clone(), bytes: head.size };
+    line.outputs = vec![WrittenObject::new(output, &written, counts.records.written)];
+    line.rejects = counts.rejects.map(|mark| mark.at(rejects));
 }

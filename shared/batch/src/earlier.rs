@@ -136,12 +136,11 @@ async fn complete(
     identity: &Identity,
     finished: &Finished,
 ) -> Result<Option<ObjectHead>, ItemError> {
-    let request = WriteRequest { metadata: identity.metadata(None), ..WriteRequest::new(output.clone()) };
+    let metadata = identity.metadata(None);
+    let request = WriteRequest { metadata: metadata.clone(), ..WriteRequest::new(output.clone()) };
     let mut upload = run.store.resume_upload(&request, &finished.upload).await?;
     match upload.complete().await {
-        Ok(written) => {
-            Ok(Some(ObjectHead { etag: written.etag, size: written.bytes, metadata: identity.metadata(None) }))
-        }
+        Ok(written) => Ok(Some(ObjectHead { etag: written.etag, size: written.bytes, metadata })),
         Err(error) if error.code == code::NO_SUCH_UPLOAD => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -2,6 +2,7 @@
 
 use crate::event::Item;
 use crate::outcome::{Address, Bytes, Records};
+use object_store::{ObjectAddress, Written};
 use record_stream::Position;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -108,6 +109,19 @@ pub struct WrittenObject {
     pub records: u64,
     /// Its ETag.
     pub etag: Option<String>,
+}
+
+impl WrittenObject {
+    /// An object as the store said that it was written.
+    pub(crate) fn new(address: &ObjectAddress, written: &Written, records: u64) -> Self {
+        Self {
+            bucket: address.bucket.as_str().to_owned(),
+            key: address.key.as_str().to_owned(),
+            bytes: written.bytes,
+            records,
+            etag: Some(written.etag.as_str().to_owned()),
+        }
+    }
 }
 
 impl LedgerLine {

@@ -6,13 +6,13 @@
 //! errors: what is read ahead counts only when the records reach it, and an error of writing comes before the errors of
 //! records that were read while it happened. Only then can the two ways differ: the quarantine object may hold rejects
 //! from behind the lines that could not be written, and the bytes read may be more.
-
 //!
 //! An object may take longer than an invocation. At steps of `limits.checkpoint_bytes` of its expanded bytes the compressed
 //! output ends a frame, whatever the time; when the time runs short there, and now and then, all that another invocation
 //! needs to go on is written down ([`crate::progress`]). So the output has the same bytes however many invocations
 //! made it, and none of it is visible before the last one ends.
 
+mod beginning;
 mod input;
 mod output;
 mod pace;

@@ -165,12 +165,6 @@ impl RejectHandler {
     pub(crate) async fn finish(self) -> Result<Option<WrittenObject>, ItemError> {
         let Some(writer) = self.writer else { return Ok(None) };
         let written = writer.finish().await?;
-        Ok(Some(WrittenObject {
-            bucket: self.target.bucket.as_str().to_owned(),
-            key: self.target.key.as_str().to_owned(),
-            bytes: written.bytes,
-            records: self.count,
-            etag: Some(written.etag.as_str().to_owned()),
-        }))
+        Ok(Some(WrittenObject::new(&self.target, &written, self.count)))
     }
 }

@@ -3,15 +3,11 @@
 
 mod support;
 
-use async_trait::async_trait;
 use batch::{Budget, Deadline, LedgerLine, Outcome, Status, Worker};
 use bytes::Bytes;
 use futures::StreamExt;
-use object_store::fakes::{BodyFault, FaultyStore, MemoryStore};
-use object_store::{
-    Compressor, ErrorClass, MultipartUpload, ObjectAddress, ObjectError, ObjectHead, ObjectReader, ObjectStore,
-    OpenRequest, OutputCompression, UploadState, WriteRequest, Written,
-};
+use object_store::fakes::{BodyFault, FaultyStore, MemoryStore, OpeningStore};
+use object_store::{Compressor, ErrorClass, ObjectReader, ObjectStore, OutputCompression, WriteRequest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,39 +21,16 @@ const CHUNK_BYTES: usize = 64 << 10;
 const STEP_BYTES: usize = 1 << 20;
 
 /// A store whose source objects take a second of the test's clock for every chunk.
-struct SlowStore(MemoryStore);
-
-#[async_trait]
-impl ObjectStore for SlowStore {
-    async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
-        let reader = self.0.open(request).await?;
+fn slow(store: MemoryStore) -> Arc<dyn ObjectStore> {
+    Arc::new(OpeningStore::new(Arc::new(store), |request, opened| {
+        let reader = opened?;
         let is_source = request.address.bucket.as_str() == "raw";
         let body = reader.body.then(move |chunk| async move {
             tokio::time::sleep(Duration::from_secs(u64::from(is_source))).await;
             chunk
         });
         Ok(ObjectReader { body: body.boxed(), ..reader })
-    }
-
-    async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
-        self.0.head(address).await
-    }
-
-    async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
-        self.0.put(request, body).await
-    }
-
-    async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
-        self.0.begin_upload(request).await
-    }
-
-    async fn resume_upload(
-        &self,
-        request: &WriteRequest,
-        state: &UploadState,
-    ) -> Result<Box<dyn MultipartUpload>, ObjectError> {
-        self.0.resume_upload(request, state).await
-    }
+    }))
 }
 
 /// A bucket with objects, and the event of their batch.
@@ -108,7 +81,7 @@ impl Case {
     }
 
     fn worker(&self, memory: &MemoryStore) -> Worker {
-        let store = Arc::new(SlowStore(memory.clone()));
+        let store = slow(memory.clone());
         Worker::new(store, places("raw/in/"), places("clean/out/"), Budget::of_function(3008))
     }
 

@@ -100,6 +100,29 @@ impl RuntimeApi {
         state.answers.clone()
     }
 
+    /// The answers that have come so far.
+    #[must_use]
+    pub fn answers_so_far(&self) -> Vec<Answer> {
+        self.shared.0.lock().unwrap().answers.clone()
+    }
+
+    /// The command that starts a function program as Lambda does, with these variables more. The region is not among them.
+    #[must_use]
+    pub fn command(&self, program: &Path, memory_mib: u32, variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", self.address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "transform")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mib.to_string())
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "g")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null());
+        command
+    }
+
     /// The most invocations that were handed out and not yet answered.
     #[must_use]
     pub fn most_at_once(&self) -> usize {
@@ -183,23 +206,11 @@ pub struct FunctionProcess {
 }
 
 impl FunctionProcess {
-    /// Starts a program with the variables that Lambda sets for 128 MiB, and then with these. The region is not among them.
+    /// Starts a program as [`RuntimeApi::command`] does, with 128 MiB.
     #[must_use]
     pub fn start(program: &Path, api: &RuntimeApi, variables: &[(&str, &str)]) -> Self {
-        let address = api.address.to_string();
-        let lambda = [
-            ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
-            ("AWS_LAMBDA_FUNCTION_NAME", "transform"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
-        ];
-        let mut child = Command::new(program)
-            .env_clear()
-            .envs(lambda)
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
+        let mut child = api
+            .command(program, 128, variables)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

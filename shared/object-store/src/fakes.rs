@@ -2,6 +2,8 @@
 
 mod faulty;
 mod memory;
+mod opening;
 
 pub use faulty::{BodyFault, FaultyStore, WriteStep};
 pub use memory::MemoryStore;
+pub use opening::OpeningStore;

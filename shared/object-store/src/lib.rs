@@ -15,6 +15,7 @@
 
 mod backoff;
 mod body;
+mod checksum;
 mod compress;
 mod error;
 mod expand;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use body::{Body, peek};
+pub use checksum::{Checksum, ChecksumKind};
 pub use compress::{Compressor, OutputCompression};
 pub use error::{ErrorClass, ObjectError, code};
 pub use expand::{Compression, Expander, ExpansionLimits, UnsupportedCompression, detect_compression};

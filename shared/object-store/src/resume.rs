@@ -9,6 +9,9 @@
 //! A connection that trickles is as bad as one that stalls, and another one is usually better. A body that brings too few
 //! bytes while the reader waits for it is therefore taken for broken as well. Only the time of waiting counts: a reader
 //! that is slow itself is no reason to hang up.
+//!
+//! Where the service tells the checksum of the whole object, it is computed over all pieces and compared at the end, because
+//! the check of an adapter ends with the first broken connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::body::Body;
+use crate::checksum::RunningChecksum;
 use crate::error::{ErrorClass, ObjectError, code};
 use crate::names::{ETag, ObjectAddress};
 use crate::store::{ByteRange, ObjectReader, ObjectStore, OpenRequest};
@@ -67,6 +71,8 @@ pub struct ResumingReader {
     end: u64,
     /// None while the object is to be opened again.
     body: Option<Body>,
+    /// None when no checksum was told.
+    checksum: Option<RunningChecksum>,
     attempts_without_progress: u32,
     resumptions: u32,
     pace: Pace,
@@ -115,6 +121,7 @@ impl ResumingReader {
             content_encoding: reader.content_encoding,
             position: range.start,
             end,
+            checksum: reader.checksum.filter(|_| request.range.is_none()).map(RunningChecksum::new),
             body: Some(reader.body),
             attempts_without_progress: 0,
             resumptions: 0,
@@ -168,6 +175,9 @@ impl ResumingReader {
                 Ok(chunk) => {
                     self.position += chunk.len() as u64;
                     self.attempts_without_progress = 0;
+                    if let Some(checksum) = &mut self.checksum {
+                        checksum.update(&chunk);
+                    }
                     return Ok(Some(chunk));
                 }
                 Err(failure) => failure,
@@ -175,6 +185,7 @@ impl ResumingReader {
             self.body = None;
             if let Err(failure) = self.wait_for_another_attempt(failure).await {
                 self.end = self.position;
+                self.checksum = None;
                 return Err(failure);
             }
         }
@@ -252,8 +263,14 @@ impl ResumingReader {
         Err(self.error(ErrorClass::Transient, code::BODY_STALLED, message))
     }
 
-    /// Waits for the end of the body after its last byte, because adapters compare checksums there.
+    /// Compares the checksum, once. Waits for the end of the body after its last byte, because adapters may compare others
+    /// there.
     async fn check_end(&mut self) -> Result<(), ObjectError> {
+        if self.checksum.take().is_some_and(|checksum| !checksum.agrees()) {
+            self.body = None;
+            let message = "the bytes have another checksum than the service announced for the object";
+            return Err(self.error(ErrorClass::Transient, code::CHECKSUM_MISMATCH, message.to_owned()));
+        }
         let Some(mut body) = self.body.take() else { return Ok(()) };
         match timeout(self.options.stall_timeout, body.try_next()).await {
             Ok(Err(error)) if error.code == code::CHECKSUM_MISMATCH => Err(error),

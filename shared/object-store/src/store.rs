@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
+use crate::checksum::Checksum;
 use crate::error::ObjectError;
 use crate::names::{ETag, ObjectAddress};
 
@@ -48,6 +49,8 @@ pub struct ObjectReader {
     pub content_type: Option<String>,
     /// The encoding that was given when the object was written, for instance `gzip`. The body is not decoded.
     pub content_encoding: Option<String>,
+    /// The checksum of the whole object, if the service tells one; only when the whole object is read.
+    pub checksum: Option<Checksum>,
     /// The bytes. An error ends the body. A body that ends early ends with an error or without; the reader must count.
     pub body: Body,
 }

@@ -3,8 +3,14 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumType;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, stream};
-use object_store::{Body, ByteRange, ETag, ErrorClass, ObjectAddress, ObjectError, ObjectReader, OpenRequest, code};
+use object_store::{
+    Body, ByteRange, Checksum, ChecksumKind, ETag, ErrorClass, ObjectAddress, ObjectError, ObjectReader, OpenRequest,
+    code,
+};
 
 use crate::attempts::Failure;
 use crate::classify::{body_failure, request_failure};
@@ -55,8 +61,23 @@ fn reader(request: &OpenRequest, answer: GetObjectOutput) -> Result<ObjectReader
         size,
         content_type: answer.content_type().map(str::to_owned),
         content_encoding: answer.content_encoding().map(str::to_owned),
+        // That of a range, where S3 sends one at all, is the checksum of a part.
+        checksum: request.range.is_none().then(|| checksum(&answer)).flatten(),
         body: body(address.clone(), answer.body),
     })
+}
+
+/// The checksum of the whole object. An object that was uploaded in parts may have one of its parts' checksums instead.
+fn checksum(answer: &GetObjectOutput) -> Option<Checksum> {
+    if matches!(answer.checksum_type(), Some(ChecksumType::Composite)) {
+        return None;
+    }
+    let kinds = [
+        (ChecksumKind::Crc64Nvme, answer.checksum_crc64_nvme()),
+        (ChecksumKind::Crc32c, answer.checksum_crc32_c()),
+        (ChecksumKind::Crc32, answer.checksum_crc32()),
+    ];
+    kinds.into_iter().find_map(|(kind, text)| Checksum::from_bytes(kind, &STANDARD.decode(text?).ok()?))
 }
 
 /// Reads `bytes 10-19/100` and returns the 100, if the range begins where it should.
@@ -91,6 +112,21 @@ mod tests {
         check("bytes */100", 10, None);
         check("items 10-19/100", 10, None);
         check("", 0, None);
+    }
+
+    #[test]
+    fn checksums_of_whole_objects_are_taken() {
+        let check = |answer: GetObjectOutput, expected: Option<Checksum>| assert_eq!(checksum(&answer), expected);
+        let answer = || GetObjectOutput::builder().checksum_crc32("y/Q5Jg==");
+        let crc32 = Checksum::of(ChecksumKind::Crc32, b"123456789");
+        check(answer().build(), Some(crc32));
+        check(answer().checksum_type(ChecksumType::FullObject).build(), Some(crc32));
+        check(answer().checksum_type(ChecksumType::Composite).build(), None);
+        check(answer().checksum_crc32("y/Q5Jg==-2").build(), None);
+        check(answer().checksum_crc32("y/Q5").build(), None);
+        let crc64 = Checksum::of(ChecksumKind::Crc64Nvme, b"123456789");
+        check(answer().checksum_crc64_nvme(STANDARD.encode(crc64.value.to_be_bytes())).build(), Some(crc64));
+        check(GetObjectOutput::builder().build(), None);
     }
 
     #[test]

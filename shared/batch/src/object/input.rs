@@ -9,14 +9,11 @@
 //! bytes that were read ahead.
 
 use super::Run;
+use super::beginning::{Beginning, PEEK_BYTES, stream};
 use super::stage::Stage;
 use crate::item_error::ItemError;
-use futures::StreamExt;
-use object_store::{
-    ByteRange, Compression, ErrorClass, Expander, ExpansionLimits, ObjectAddress, ObjectError, OpenRequest,
-    ResumingReader, detect_compression, peek,
-};
-use record_stream::{Checkpoint, LineRange, RecordStream, StreamOptions};
+use object_store::{Compression, ErrorClass, Expander, ExpansionLimits, ObjectAddress, ObjectError, ResumingReader};
+use record_stream::{Checkpoint, LineRange, RecordStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::sync::mpsc;
@@ -26,9 +23,6 @@ pub(super) const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Chunks that go round when reading goes ahead: one being filled, one being read, two between.
 pub(super) const CHUNKS_AHEAD: usize = 4;
-
-/// First bytes of an object that decide about compression and format.
-const PEEK_BYTES: usize = 4 * 1024;
 
 /// An opened object.
 pub(super) struct Input {
@@ -53,49 +47,28 @@ impl Input {
         left: Option<&Checkpoint>,
         retries: &Arc<AtomicU64>,
     ) -> Result<Self, ItemError> {
-        let job = &run.job;
-        let content_type = reader.content_type().map(str::to_owned);
-        let content_encoding = reader.content_encoding().map(str::to_owned);
-        let (etag, size) = (reader.etag().clone(), reader.size());
-        let (first, body) = peek(reader.into_body(), PEEK_BYTES).await?;
-        let compression = compression(job.source.compression, source, content_encoding.as_deref(), &first)?;
-        let limits = ExpansionLimits {
-            expanded_bytes: job.limits.expanded_bytes.bytes(),
-            expansion_ratio: job.limits.expansion_ratio,
-            xz_memory_bytes: run.budget.xz_memory_bytes(),
-            ..ExpansionLimits::default()
-        };
+        let (beginning, body) = Beginning::look(run, source, reader).await?;
+        let (compression, limits) = (beginning.compression, beginning.expansion_limits());
         let expander = Expander::new(body, compression, limits, source.clone());
         let mut reader = Reader::new(expander, 0);
         let Chunk { mut buffer, filled, compressed, expanded } = reader.fill(vec![0; PEEK_BYTES]).await;
         let length = filled?;
         buffer.truncate(length);
-        let Some(options) = run.plan.for_object(job, source.key.as_str(), content_type.as_deref(), &buffer) else {
+        let options = match (beginning.options(&buffer), reader.failure.take()) {
             // An object that breaks at once is broken before it is unknown.
-            if let Some(failure) = reader.failure {
-                return Err(failure.into());
+            (Err(_), Some(failure)) => return Err(failure.into()),
+            (options, failure) => {
+                reader.failure = failure;
+                options?
             }
-            let message = "the format cannot be told from the extension, the content type or the first bytes; \
-                           say it in source.format";
-            return Err(ItemError::new(ErrorClass::Configuration, "unknown_format", message));
         };
         let stream = stream(&options, left)?;
         let first_byte = left.map_or(0, |left| RecordStream::first_byte(options.encoding, left));
         if first_byte >= PEEK_BYTES as u64 && compression == Compression::None {
             // What lies before is not read again.
-            let range = Some(ByteRange { start: first_byte, end: None });
-            let request = OpenRequest { address: source.clone(), range, if_match: Some(etag) };
             let limits = ExpansionLimits { expanded_bytes: limits.expanded_bytes.saturating_sub(first_byte), ..limits };
-            let body = if first_byte < size {
-                {
-                    let reader = ResumingReader::open(run.store.clone(), request, run.reading).await?;
-                    reader.counting_in(retries.clone()).into_body()
-                }
-            } else {
-                futures::stream::empty().boxed()
-            };
-            let expander = Expander::new(body, compression, limits, source.clone());
-            reader = Reader::new(expander, first_byte);
+            let body = beginning.body_from(first_byte, retries).await?;
+            reader = Reader::new(Expander::new(body, compression, limits, source.clone()), first_byte);
             buffer.clear();
         } else {
             let passed = usize::try_from(first_byte).unwrap_or(usize::MAX).min(buffer.len());
@@ -106,33 +79,6 @@ impl Input {
         let chunks = Chunks::new(reader, overlaps && length == PEEK_BYTES, (compressed, expanded));
         Ok(Self { stream, first: buffer, first_byte, chunks })
     }
-}
-
-/// A stream at the start of the object, or where an earlier invocation left it.
-fn stream(options: &StreamOptions, left: Option<&Checkpoint>) -> Result<RecordStream, ItemError> {
-    let Some(left) = left else { return Ok(RecordStream::new(options)) };
-    RecordStream::resume(options, left)
-        .map_err(|problem| ItemError::new(ErrorClass::Changed, problem.code(), problem.to_string()))
-}
-
-pub(super) fn compression(
-    of_job: job::Compression,
-    source: &ObjectAddress,
-    content_encoding: Option<&str>,
-    first: &[u8],
-) -> Result<Compression, ItemError> {
-    Ok(match of_job {
-        job::Compression::Auto => {
-            detect_compression(source.key.as_str(), content_encoding, first).map_err(|unsupported| {
-                ItemError::new(ErrorClass::Configuration, "unsupported_compression", unsupported.to_string())
-            })?
-        }
-        job::Compression::None => Compression::None,
-        job::Compression::Gzip => Compression::Gzip,
-        job::Compression::Zstd => Compression::Zstd,
-        job::Compression::Bzip2 => Compression::Bzip2,
-        job::Compression::Xz => Compression::Xz,
-    })
 }
 
 /// The chunks of an object after the first bytes.

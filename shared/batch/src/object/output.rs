@@ -9,8 +9,8 @@
 //! output can be taken up by another invocation ([`Lines::checkpoint`]), so that its bytes are the same whether it was
 //! or not.
 
-use super::Run;
 use super::stage::Stage;
+use super::{LINES_TARGET, Run};
 use crate::done::{Counts, Identity};
 use crate::item_error::ItemError;
 use crate::ledger::WrittenObject;
@@ -19,8 +19,6 @@ use object_store::{
     Compressor, ErrorClass, ObjectAddress, ObjectWriter, OutputCompression, UploadState, WriteRequest, WriterOptions,
 };
 use tokio::sync::{mpsc, oneshot};
-
-use super::LINES_TARGET;
 
 /// Buffers of lines that go round when writing goes on behind: one being filled, one being compressed, one between.
 pub(super) const LINES_BEHIND: usize = 3;
@@ -108,13 +106,7 @@ impl Output {
             self.writer.set_metadata(self.identity.metadata(Some(counts)));
         }
         let written = self.writer.finish().await?;
-        Ok(WrittenObject {
-            bucket: self.target.bucket.as_str().to_owned(),
-            key: self.target.key.as_str().to_owned(),
-            bytes: written.bytes,
-            records: counts.records.written,
-            etag: Some(written.etag.as_str().to_owned()),
-        })
+        Ok(WrittenObject::new(&self.target, &written, counts.records.written))
     }
 
     /// Gives the output up and hands the error back that is to blame. What another attempt can use is left.

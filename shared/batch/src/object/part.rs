@@ -5,22 +5,17 @@
 //! the object's beginning; then reading goes on at the range, where [`LineRange`] tells which lines belong to it.
 
 use super::Run;
-use super::input::{Chunks, Input, Reader, compression};
+use super::beginning::{Beginning, PEEK_BYTES, stream};
+use super::input::{Chunks, Input, Reader};
 use crate::event::ItemRange;
 use crate::item_error::ItemError;
 use futures::{StreamExt, TryStreamExt};
-use object_store::{
-    Body, ByteRange, Compression, ErrorClass, Expander, ExpansionLimits, ObjectAddress, OpenRequest, ResumingReader,
-    peek,
-};
+use object_store::{Body, Compression, ErrorClass, Expander, ObjectAddress, ResumingReader};
 use record_stream::{
     Checkpoint, CsvHeader, Flow, LineEnds, LineRange, Progress, RecordFormat, RecordStream, StreamOptions, TextEncoding,
 };
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// First bytes of an object that decide about compression and format.
-const PEEK_BYTES: usize = 4 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -34,37 +29,23 @@ pub(super) async fn open(
     left: Option<&Checkpoint>,
     retries: &Arc<AtomicU64>,
 ) -> Result<Input, ItemError> {
-    let job = &run.job;
-    let content_type = reader.content_type().map(str::to_owned);
-    let content_encoding = reader.content_encoding().map(str::to_owned);
-    let (etag, size) = (reader.etag().clone(), reader.size());
-    let (first, body) = peek(reader.into_body(), PEEK_BYTES).await?;
-    if compression(job.source.compression, source, content_encoding.as_deref(), &first)? != Compression::None {
+    let (beginning, body) = Beginning::look(run, source, reader).await?;
+    if beginning.compression != Compression::None {
         return Err(impossible("an object that is not compressed"));
     }
-    let Some(options) = run.plan.for_object(job, source.key.as_str(), content_type.as_deref(), &first) else {
-        let message = "the format cannot be told from the extension, the content type or the first bytes; \
-                       say it in source.format";
-        return Err(ItemError::new(ErrorClass::Configuration, "unknown_format", message));
-    };
+    let options = beginning.options(&beginning.first)?;
     let line_ends = line_ends(&options)?;
-    let has_mark = first.starts_with(BYTE_ORDER_MARK);
+    let has_mark = beginning.first.starts_with(BYTE_ORDER_MARK);
     let front = Front::read(&options, body).await?;
     let begin = range.start.max(front.records_begin);
     let lines = LineRange::new(left.map_or(begin, |left| left.byte), range.end, line_ends);
-    let request = OpenRequest {
-        address: source.clone(),
-        range: Some(ByteRange { start: lines.read_from(), end: None }),
-        if_match: Some(etag),
-    };
-    let body = if lines.read_from() < size && !lines.is_done() {
-        let reader = ResumingReader::open(run.store.clone(), request, run.reading).await?;
-        reader.counting_in(retries.clone()).into_body()
-    } else {
+    let body = if lines.is_done() {
         futures::stream::empty().boxed()
+    } else {
+        beginning.body_from(lines.read_from(), retries).await?
     };
-    let limits = ExpansionLimits { expanded_bytes: job.limits.expanded_bytes.bytes(), ..ExpansionLimits::default() };
-    let mut reader = Reader::of_lines(Expander::new(body, Compression::None, limits, source.clone()), lines, begin);
+    let expander = Expander::new(body, Compression::None, beginning.expansion_limits(), source.clone());
+    let mut reader = Reader::of_lines(expander, lines, begin);
     let chunk = reader.fill(vec![0; PEEK_BYTES]).await;
     let counts = (chunk.compressed, chunk.expanded);
     let (mut first, length) = (chunk.buffer, chunk.filled?);
@@ -75,12 +56,8 @@ pub(super) async fn open(
         first_byte = BYTE_ORDER_MARK.len() as u64;
     }
     let checkpoint = left.cloned().or_else(|| front.checkpoint.map(|checkpoint| checkpoint.moved_to(first_byte)));
-    let stream = match checkpoint {
-        Some(checkpoint) => RecordStream::resume(&options, &checkpoint)
-            .map_err(|problem| ItemError::new(ErrorClass::Changed, problem.code(), problem.to_string()))?,
-        // There is nothing in the object that could be a record.
-        None => RecordStream::new(&options),
-    };
+    // Without a checkpoint there is nothing in the object that could be a record.
+    let stream = stream(&options, checkpoint.as_ref())?;
     let chunks = Chunks::new(reader, overlaps && length > 0, counts);
     Ok(Input { stream, first, first_byte, chunks })
 }

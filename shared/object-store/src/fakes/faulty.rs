@@ -25,6 +25,8 @@ pub enum BodyFault {
     End(u64),
     /// The body gives this many bytes and then nothing more.
     Stall(u64),
+    /// The byte at this place of the body is another one; what has a checksum keeps it.
+    Flip(u64),
     /// The body is complete, but its checksum is wrong.
     Mismatch,
     /// Nothing happens.
@@ -120,6 +122,21 @@ fn first_bytes(body: Body, bytes: u64) -> Body {
     cut.boxed()
 }
 
+/// A body with one bit of this byte turned round.
+fn flipped(body: Body, place: u64) -> Body {
+    let mut passed = 0;
+    let flip = body.map_ok(move |chunk| {
+        let place = place.checked_sub(passed).and_then(|place| usize::try_from(place).ok());
+        passed += chunk.len() as u64;
+        let mut bytes = chunk.to_vec();
+        if let Some(byte) = place.and_then(|place| bytes.get_mut(place)) {
+            *byte ^= 1;
+        }
+        Bytes::from(bytes)
+    });
+    flip.boxed()
+}
+
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
@@ -140,6 +157,7 @@ impl ObjectStore for FaultyStore {
                 let error = ObjectError::new(ErrorClass::Transient, code::CHECKSUM_MISMATCH, "read", &address, message);
                 reader.body.chain(stream::once(async move { Err(error) })).boxed()
             }
+            BodyFault::Flip(place) => flipped(reader.body, place),
             BodyFault::End(bytes) => first_bytes(reader.body, bytes),
             BodyFault::Stall(bytes) => first_bytes(reader.body, bytes).chain(stream::pending()).boxed(),
             BodyFault::Open(_) | BodyFault::None => reader.body,

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
+use crate::checksum::{Checksum, ChecksumKind};
 use crate::error::{ErrorClass, ObjectError, code};
 use crate::names::{BucketName, ETag, ObjectAddress};
 use crate::store::{
@@ -211,6 +212,7 @@ impl ObjectStore for MemoryStore {
             size: size as u64,
             content_type: object.request.content_type.clone(),
             content_encoding: object.request.content_encoding.clone(),
+            checksum: request.range.is_none().then(|| Checksum::of(ChecksumKind::Crc64Nvme, &object.body)),
             body: chunks.boxed(),
         })
     }

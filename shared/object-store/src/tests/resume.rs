@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{address, noise};
 use crate::error::{ErrorClass, ObjectError};
-use crate::fakes::{BodyFault, FaultyStore, MemoryStore};
+use crate::fakes::{BodyFault, FaultyStore, MemoryStore, OpeningStore};
 use crate::names::{ETag, ObjectAddress};
 use crate::resume::{ResumeOptions, ResumingReader};
 use crate::store::{
@@ -98,6 +98,27 @@ async fn attempts_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_changed_byte_is_noticed_also_in_a_body_that_was_resumed() {
+    use BodyFault::{Break, End, Flip, Open, Stall};
+    let check = async |faults: &[BodyFault]| {
+        let (_, store, body) = store(faults);
+        let outcome = read(&store, OpenRequest::whole(address())).await.unwrap();
+        let error = outcome.error.expect("an error");
+        assert_eq!((error.class, error.code), (ErrorClass::Transient, "checksum_mismatch"), "{faults:?}");
+        assert_eq!((outcome.bytes.len(), store.faults_left()), (body.len(), 0), "{faults:?}");
+    };
+    check(&[Flip(0)]).await;
+    check(&[Flip(SIZE - 1)]).await;
+    check(&[Break(7_001), Flip(0)]).await;
+    check(&[End(50_000), Stall(10), Open(ErrorClass::Transient), Flip(20_000)]).await;
+    // A range has no checksum of its own.
+    let (_, store, _) = store(&[Flip(3)]);
+    let range = Some(ByteRange { start: 1, end: None });
+    let outcome = read(&store, OpenRequest { range, ..OpenRequest::whole(address()) }).await.unwrap();
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stall_is_noticed_in_time() {
     let (_, store, _) = store(&[BodyFault::Stall(0)]);
     let start = Instant::now();
@@ -121,55 +142,26 @@ async fn opening_is_tried_again_as_often_as_reading() {
     check(&[Open(ErrorClass::Denied); 3], Some(ErrorClass::Denied), 2).await;
 }
 
-/// A store that fails after attempts of its own, as an adapter does.
-struct Patient {
-    inner: FaultyStore,
-    attempts: u32,
-    opens: AtomicU32,
-}
-
-#[async_trait]
-impl ObjectStore for Patient {
-    async fn open(&self, request: &OpenRequest) -> Result<ObjectReader, ObjectError> {
-        self.opens.fetch_add(1, Ordering::SeqCst);
-        self.inner.open(request).await.map_err(|error| ObjectError { attempts: self.attempts, ..error })
-    }
-
-    async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
-        self.inner.head(address).await
-    }
-
-    async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
-        self.inner.put(request, body).await
-    }
-
-    async fn begin_upload(&self, request: &WriteRequest) -> Result<Box<dyn MultipartUpload>, ObjectError> {
-        self.inner.begin_upload(request).await
-    }
-
-    async fn resume_upload(
-        &self,
-        request: &WriteRequest,
-        state: &UploadState,
-    ) -> Result<Box<dyn MultipartUpload>, ObjectError> {
-        self.inner.resume_upload(request, state).await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn attempts_of_the_adapter_count() {
     use BodyFault::{Break, Open};
     let check = async |faults: &[BodyFault], attempts: u32, opens: u32| {
         let (_, inner, _) = store(faults);
-        let patient = Arc::new(Patient { inner, attempts, opens: AtomicU32::new(0) });
-        let reader = ResumingReader::open(patient.clone(), OpenRequest::whole(address()), ResumeOptions::default());
+        let opened = Arc::new(AtomicU32::new(0));
+        let counter = opened.clone();
+        // It fails after attempts of its own, as an adapter does.
+        let patient = OpeningStore::new(Arc::new(inner), move |_, result| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            result.map_err(|error| ObjectError { attempts, ..error })
+        });
+        let reader = ResumingReader::open(Arc::new(patient), OpenRequest::whole(address()), ResumeOptions::default());
         let failed = async {
             let mut reader = reader.await?;
             while reader.next().await?.is_some() {}
             Ok::<(), ObjectError>(())
         };
         assert_eq!(failed.await.unwrap_err().class, ErrorClass::Transient);
-        assert_eq!(patient.opens.load(Ordering::SeqCst), opens, "{faults:?}");
+        assert_eq!(opened.load(Ordering::SeqCst), opens, "{faults:?}");
     };
     let gone = [Open(ErrorClass::Transient); 20];
     check(&gone, 1, 5).await;
@@ -197,7 +189,8 @@ impl ObjectStore for Slow {
             Ok(Bytes::from_static(b"x"))
         });
         let etag = ETag::parse("slow").unwrap();
-        Ok(ObjectReader { etag, size: self.size, content_type: None, content_encoding: None, body: body.boxed() })
+        let (size, body) = (self.size, body.boxed());
+        Ok(ObjectReader { etag, size, content_type: None, content_encoding: None, checksum: None, body })
     }
 
     async fn head(&self, _: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
