@@ -14,6 +14,13 @@ const RESERVE_MIB: u64 = 48;
 /// Most items in flight whatever the memory: beyond this a function gains nothing from S3.
 pub const MAX_IN_FLIGHT: u64 = 64;
 
+/// File descriptors that the connections of all items in a process may take. Lambda gives a process 1,024
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>); the rest is for the process itself.
+const DESCRIPTORS: u64 = 896;
+
+/// Connections of an item: one for the body that it reads, one for the part that it writes.
+const DESCRIPTORS_OF_ITEM: u64 = 2;
+
 /// What an item needs besides the object's own bytes: decoder and encoder state, chunk and line buffers.
 const BASE_MIB: u64 = 4;
 
@@ -33,23 +40,26 @@ const SMALL_BYTES: u64 = 1 << 20;
 /// How far a compressed object is expected to expand, to tell small ones from large ones. Ordinary data expands less.
 const EXPECTED_EXPANSION: u64 = 20;
 
-/// The memory that items share, in MiB.
+/// What the items of a batch share: memory in MiB, and how many of them may be in flight whatever they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     mebibytes: u64,
+    in_flight: u64,
 }
 
 impl Budget {
     /// The budget of a function with this memory (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`), in MiB; at least one item fits.
     #[must_use]
     pub fn of_function(memory_mib: u64) -> Self {
-        Self { mebibytes: memory_mib.saturating_sub(RESERVE_MIB).max(BASE_MIB) }
+        Self { mebibytes: memory_mib.saturating_sub(RESERVE_MIB).max(BASE_MIB), in_flight: MAX_IN_FLIGHT }
     }
 
     /// The part of each of several batches that run at the same time in one process.
     #[must_use]
     pub fn shared_by(self, batches: NonZeroU32) -> Self {
-        Self { mebibytes: (self.mebibytes / u64::from(batches.get())).max(BASE_MIB) }
+        let batches = u64::from(batches.get());
+        let in_flight = (DESCRIPTORS / DESCRIPTORS_OF_ITEM / batches).clamp(1, self.in_flight);
+        Self { mebibytes: (self.mebibytes / batches).max(BASE_MIB), in_flight }
     }
 
     /// The whole budget in MiB.
@@ -70,7 +80,7 @@ impl Budget {
     }
 
     /// What an item takes, in MiB: never more than there is, so that every item can run alone, and at least so much
-    /// that no more than [`MAX_IN_FLIGHT`] run together.
+    /// that no more run together than [`MAX_IN_FLIGHT`] and the descriptors of the process allow.
     #[must_use]
     pub fn weight(self, job: &Job, key: &str, size: Option<u64>) -> u64 {
         // The record buffer doubles while it grows.
@@ -83,7 +93,7 @@ impl Budget {
             _ if is_xz(job, key) => BASE_MIB + LARGE_MIB + record_mib + exploded_mib + self.xz_memory_mib(),
             _ => BASE_MIB + LARGE_MIB + record_mib + exploded_mib + DECODER_MIB,
         };
-        weight.max(self.mebibytes.div_ceil(MAX_IN_FLIGHT)).min(self.mebibytes)
+        weight.max(self.mebibytes.div_ceil(self.in_flight)).min(self.mebibytes)
     }
 }
 
@@ -163,6 +173,22 @@ mod tests {
         check(2048, 1, 2000);
         check(2048, 8, 250);
         check(128, 1600, 4);
+    }
+
+    #[test]
+    fn batches_at_the_same_time_share_the_descriptors() {
+        let check = |batches: u32, most: u64| {
+            // Memory enough for any number of small objects.
+            let budget = Budget::of_function(1 << 20).shared_by(NonZeroU32::new(batches).unwrap());
+            let in_flight = budget.mebibytes() / budget.weight(&job(), "a.csv", Some(1000));
+            assert!(in_flight <= most && in_flight + 2 >= most, "{batches} batches: {in_flight} of {most}");
+        };
+        check(1, 64);
+        check(7, 64);
+        check(8, 56);
+        check(64, 7);
+        check(448, 1);
+        check(1600, 1);
     }
 
     #[test]
