@@ -66,7 +66,8 @@ impl BatchError {
     }
 
     /// An error of the store on something that the whole batch needs. `doing` begins the message.
-    pub(crate) fn from_store(doing: &str, error: &ObjectError) -> Self {
+    #[must_use]
+    pub fn from_store(doing: &str, error: &ObjectError) -> Self {
         let message = format!("{doing}: {error}");
         match error.class {
             ErrorClass::Transient => Self::Transient(message),

@@ -42,5 +42,5 @@ pub use log::STAGE_TARGET;
 pub use observer::Observer;
 pub use outcome::{Address, Bytes, Failure, ItemCounts, MAX_OUTCOME_BYTES, Outcome, Records};
 pub use overlap::Overlap;
-pub use places::{READ_VARIABLE, WRITE_VARIABLE};
+pub use places::{READ_VARIABLE, WRITE_VARIABLE, check_read, check_write};
 pub use worker::Worker;

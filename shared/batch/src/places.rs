@@ -8,13 +8,19 @@ pub const READ_VARIABLE: &str = "MAPMILL_READ";
 /// The environment variable that lists where a function may write.
 pub const WRITE_VARIABLE: &str = "MAPMILL_WRITE";
 
-/// Refuses to read outside the places.
-pub(crate) fn check_read(places: &Places, address: &ObjectAddress) -> Result<(), ObjectError> {
+/// Refuses to read outside the places, and names the variable that lists them.
+///
+/// # Errors
+/// [`object_store::ErrorClass::Denied`].
+pub fn check_read(places: &Places, address: &ObjectAddress) -> Result<(), ObjectError> {
     places.check("open", address).map_err(|error| with_hint(error, READ_VARIABLE))
 }
 
-/// Refuses to write outside the places.
-pub(crate) fn check_write(places: &Places, address: &ObjectAddress) -> Result<(), ObjectError> {
+/// Refuses to write outside the places, and names the variable that lists them.
+///
+/// # Errors
+/// [`object_store::ErrorClass::Denied`].
+pub fn check_write(places: &Places, address: &ObjectAddress) -> Result<(), ObjectError> {
     places.check("put", address).map_err(|error| with_hint(error, WRITE_VARIABLE))
 }
 

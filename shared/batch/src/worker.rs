@@ -153,7 +153,29 @@ impl Worker {
         written.map(drop).map_err(|error| BatchError::from_store("the ledger cannot be written", &error))
     }
 
-    async fn job(&self, reference: &JobReference) -> Result<Job, BatchError> {
+    /// The store that the worker works on.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// Where the worker may read.
+    #[must_use]
+    pub fn readable(&self) -> &Places {
+        &self.readable
+    }
+
+    /// Where the worker may write.
+    #[must_use]
+    pub fn writable(&self) -> &Places {
+        &self.writable
+    }
+
+    /// The job that an event carries, or that lies where it says.
+    ///
+    /// # Errors
+    /// The job is not valid, or its file cannot be read.
+    pub async fn job(&self, reference: &JobReference) -> Result<Job, BatchError> {
         let parsed = match reference {
             JobReference::Inline(value) => Job::from_value(value.clone()),
             JobReference::Address(address) => Job::parse(&self.job_file(address).await?),

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 use object_store::fakes::{BodyFault, FaultyStore, MemoryStore, WriteStep};
 use object_store::{
-    Compressor, ErrorClass, MultipartUpload, ObjectAddress, ObjectError, ObjectHead, ObjectReader, ObjectStore,
-    OpenRequest, OutputCompression, Places, UploadState, WriteRequest, Written,
+    Compressor, ErrorClass, ListPage, ListRequest, MultipartUpload, ObjectAddress, ObjectError, ObjectHead,
+    ObjectReader, ObjectStore, OpenRequest, OutputCompression, Places, UploadState, WriteRequest, Written,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -319,6 +319,10 @@ impl ObjectStore for Trap {
 
     async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
         self.inner.head(address).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError> {
+        self.inner.list(request).await
     }
 
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 
 use crate::error::{ErrorClass, ObjectError, code};
+use crate::listing::{ListRequest, Listing};
 use crate::names::{BucketName, ETag, ObjectAddress, ObjectKey};
 use crate::resume::{ResumeOptions, ResumingReader};
 use crate::store::{ByteRange, ObjectReader, ObjectStore, OpenRequest, WriteRequest};
@@ -34,6 +35,7 @@ pub async fn check_all(store: Arc<dyn ObjectStore>, bucket: BucketName) {
     suite.uploads_go_on_in_another_writer().await;
     suite.heads_tell_what_is_there().await;
     suite.large_objects_are_streamed().await;
+    suite.listings_are_in_order_and_in_pages().await;
 }
 
 struct Suite {
@@ -291,6 +293,34 @@ impl Suite {
             assert_eq!(written.bytes, body.len() as u64, "bytes of both writers");
             assert_eq!(read_all(require(self.open("continued", None, None).await, "open")).await, body);
         }
+    }
+
+    async fn listings_are_in_order_and_in_pages(&self) {
+        // In the order of their bytes, which is another one than that of letters.
+        let names = ["list/A", "list/a", "list/a b+c%20", "list/a/b", "list/a0", "list/ä", "list/\u{10000}"];
+        let mut etags = Vec::new();
+        for (number, name) in names.iter().enumerate().rev() {
+            etags.insert(0, self.put(name, &pattern(number, 31)).await);
+        }
+        self.put("listed-elsewhere", &pattern(1, 31)).await;
+        for most in [1, 3, 1000] {
+            let request = ListRequest { most, ..ListRequest::new(self.bucket.clone(), "conformance/list/") };
+            let mut listing = Listing::new(self.store.clone(), request);
+            let mut found = Vec::new();
+            while let Some(page) = require(listing.next_page().await, "a page") {
+                assert!(page.len() <= usize::from(most), "a page of {most}");
+                found.extend(page);
+            }
+            let keys: Vec<&str> = found.iter().map(|object| object.key.as_str()).collect();
+            let expected: Vec<String> = names.iter().map(|name| format!("conformance/{name}")).collect();
+            assert_eq!(keys, expected, "pages of {most}");
+            for (number, object) in found.iter().enumerate() {
+                assert_eq!((object.size, object.etag.as_ref()), (number as u64, Some(&etags[number])), "{object:?}");
+            }
+        }
+        let bucket = require(BucketName::parse("no-such-bucket-for-conformance"), "a bucket name");
+        let listed = self.store.list(&ListRequest::new(bucket, "")).await;
+        require_error(listed, ErrorClass::NotFound, code::NO_SUCH_BUCKET);
     }
 
     async fn heads_tell_what_is_there(&self) {

@@ -63,7 +63,7 @@ pub struct ObjectError {
     pub class: ErrorClass,
     /// A stable name of the failure, one of the constants in [`code`].
     pub code: &'static str,
-    /// What was being done: `open`, `read`, `expand`, `put`, `upload` or `compress`.
+    /// What was being done: `open`, `read`, `list`, `expand`, `put`, `upload` or `compress`.
     pub operation: &'static str,
     /// The object.
     pub address: ObjectAddress,

@@ -5,6 +5,7 @@
 //!
 //! * [`ResumingReader`] goes on where a broken body stopped, at the same version of the object;
 //! * [`Expander`] decompresses with a cap on the outcome;
+//! * [`Listing`] goes through the pages of a listing;
 //! * [`Compressor`] and [`ObjectWriter`] write an output that becomes visible whole or not at all;
 //! * [`Places`] refuses addresses outside the places that a function may touch.
 //!
@@ -19,6 +20,7 @@ mod checksum;
 mod compress;
 mod error;
 mod expand;
+mod listing;
 mod names;
 mod places;
 mod resume;
@@ -39,6 +41,7 @@ pub use checksum::{Checksum, ChecksumKind};
 pub use compress::{Compressor, OutputCompression};
 pub use error::{ErrorClass, ObjectError, code};
 pub use expand::{Compression, Expander, ExpansionLimits, UnsupportedCompression, detect_compression};
+pub use listing::{ListPage, ListRequest, ListedObject, Listing, MAX_PAGE};
 pub use names::{BucketName, ETag, NameError, ObjectAddress, ObjectKey};
 pub use places::{Places, PlacesError};
 pub use resume::{ResumeOptions, ResumingReader};

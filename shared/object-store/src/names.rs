@@ -98,6 +98,11 @@ impl ObjectKey {
         Ok(Self(text.into()))
     }
 
+    /// Stands for all keys of a bucket in messages.
+    pub(crate) fn everything() -> Self {
+        Self("*".into())
+    }
+
     /// The key.
     #[must_use]
     pub fn as_str(&self) -> &str {

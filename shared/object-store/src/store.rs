@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::body::Body;
 use crate::checksum::Checksum;
 use crate::error::ObjectError;
+use crate::listing::{ListPage, ListRequest};
 use crate::names::{ETag, ObjectAddress};
 
 /// A part of an object, in bytes.
@@ -118,6 +119,10 @@ pub trait ObjectStore: Send + Sync + 'static {
     /// Asks about an object. A missing object or bucket is `NotFound`; S3 says `Denied` instead to whom may not list the
     /// bucket.
     async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError>;
+
+    /// Lists a page of the objects whose keys begin with a text, in the order of the bytes of their keys. A missing bucket
+    /// is `NotFound`. [`crate::Listing`] goes through all pages.
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError>;
 
     /// Writes an object in one request. It becomes visible whole or not at all.
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError>;

@@ -2,7 +2,7 @@
 //!
 //! * `client` builds the SDK's client with every timeout, retry and protection said aloud, because the SDK's defaults
 //!   leave some open: there is no read timeout by default, and a stalled body is noticed only by its throughput.
-//! * `open`, `upload` and `store` are the operations of the port.
+//! * `open`, `list`, `upload` and `store` are the operations of the port.
 //! * `classify` turns the SDK's errors into [`object_store::ErrorClass`]es and codes.
 //! * `attempts` tries single requests again, five times by default ([`S3Options`]), and `gate` slows all of them down
 //!   together when the service asks for it.
@@ -14,6 +14,7 @@ mod attempts;
 mod classify;
 mod client;
 mod gate;
+mod list;
 mod lost_answer;
 mod open;
 mod options;

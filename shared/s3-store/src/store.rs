@@ -7,13 +7,14 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use object_store::{
-    ETag, ErrorClass, MultipartUpload, ObjectAddress, ObjectError, ObjectHead, ObjectReader, ObjectStore, OpenRequest,
-    UploadState, WriteRequest, Written, code,
+    ETag, ErrorClass, ListPage, ListRequest, MultipartUpload, ObjectAddress, ObjectError, ObjectHead, ObjectReader,
+    ObjectStore, OpenRequest, UploadState, WriteRequest, Written, code,
 };
 
 use crate::attempts::Attempts;
 use crate::classify::request_failure;
 use crate::client::{self, EnvironmentError};
+use crate::list;
 use crate::open;
 use crate::options::S3Options;
 use crate::upload::S3Upload;
@@ -84,6 +85,10 @@ impl ObjectStore for S3Store {
             })
         };
         self.attempts.run(head).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError> {
+        self.attempts.run(|| list::list(&self.client, request)).await
     }
 
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {

@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt, future, stream};
 
 use crate::body::Body;
 use crate::error::{ErrorClass, ObjectError, code};
+use crate::listing::{ListPage, ListRequest};
 use crate::names::ObjectAddress;
 use crate::store::{
     MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, WriteRequest, Written,
@@ -33,7 +34,7 @@ pub enum BodyFault {
     None,
 }
 
-/// A step of writing that can fail.
+/// A step of writing or listing that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteStep {
     /// Writing in one request.
@@ -46,6 +47,8 @@ pub enum WriteStep {
     Complete,
     /// Aborting an upload.
     Abort,
+    /// Listing a page.
+    List,
 }
 
 /// A store around another one. Clones share their faults. Each fault happens once, in the order given.
@@ -74,7 +77,7 @@ impl FaultyStore {
         self
     }
 
-    /// Lets a step of writing fail once with this class.
+    /// Lets a step fail once with this class.
     #[must_use]
     pub fn with_write(self, step: WriteStep, class: ErrorClass) -> Self {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).writes.push((step, class));
@@ -167,6 +170,11 @@ impl ObjectStore for FaultyStore {
 
     async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
         self.inner.head(address).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError> {
+        self.check(WriteStep::List, &request.address())?;
+        self.inner.list(request).await
     }
 
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {

@@ -10,6 +10,7 @@ use futures::{StreamExt, stream};
 
 use crate::checksum::{Checksum, ChecksumKind};
 use crate::error::{ErrorClass, ObjectError, code};
+use crate::listing::{ListPage, ListRequest, ListedObject, MAX_PAGE};
 use crate::names::{BucketName, ETag, ObjectAddress};
 use crate::store::{
     ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart,
@@ -30,6 +31,7 @@ struct State {
     uploads: BTreeMap<String, MemoryParts>,
     uploads_begun: usize,
     heads: usize,
+    lists: usize,
     opens: usize,
     puts: usize,
     parts: usize,
@@ -44,6 +46,7 @@ impl Default for State {
             uploads: BTreeMap::new(),
             uploads_begun: 0,
             heads: 0,
+            lists: 0,
             opens: 0,
             puts: 0,
             parts: 0,
@@ -126,6 +129,12 @@ impl MemoryStore {
     #[must_use]
     pub fn heads(&self) -> usize {
         self.lock().heads
+    }
+
+    /// How often `list` was called.
+    #[must_use]
+    pub fn lists(&self) -> usize {
+        self.lock().lists
     }
 
     /// Takes an object away.
@@ -227,6 +236,26 @@ impl ObjectStore for MemoryStore {
         };
         let metadata = object.request.metadata.clone();
         Ok(ObjectHead { etag: object.etag.clone(), size: object.body.len() as u64, metadata })
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError> {
+        let mut state = self.lock();
+        state.lists += 1;
+        state.check_bucket("list", &request.address())?;
+        // Addresses are ordered by bucket and then by the bytes of the key, as a listing is.
+        let is_behind = |key: &str| request.start_after.as_deref().is_none_or(|last| key > last);
+        let found = state.objects.iter().filter(|(address, _)| {
+            let key = address.key.as_str();
+            address.bucket == request.bucket && key.starts_with(&request.prefix) && is_behind(key)
+        });
+        let mut found = found.map(|(address, object)| ListedObject {
+            key: address.key.as_str().to_owned(),
+            size: object.body.len() as u64,
+            etag: Some(object.etag.clone()),
+            last_modified: Some(0),
+        });
+        let objects = found.by_ref().take(request.most.clamp(1, MAX_PAGE).into()).collect();
+        Ok(ListPage { objects, is_last: found.next().is_none() })
     }
 
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {

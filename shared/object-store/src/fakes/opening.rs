@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::ObjectError;
+use crate::listing::{ListPage, ListRequest};
 use crate::names::ObjectAddress;
 use crate::store::{
     MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, WriteRequest, Written,
@@ -39,6 +40,10 @@ where
 
     async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
         self.inner.head(address).await
+    }
+
+    async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError> {
+        self.inner.list(request).await
     }
 
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {

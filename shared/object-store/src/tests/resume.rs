@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{address, noise};
 use crate::error::{ErrorClass, ObjectError};
 use crate::fakes::{BodyFault, FaultyStore, MemoryStore, OpeningStore};
+use crate::listing::{ListPage, ListRequest};
 use crate::names::{ETag, ObjectAddress};
 use crate::resume::{ResumeOptions, ResumingReader};
 use crate::store::{
@@ -195,6 +196,10 @@ impl ObjectStore for Slow {
 
     async fn head(&self, _: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
         unreachable!("nobody asks here")
+    }
+
+    async fn list(&self, _: &ListRequest) -> Result<ListPage, ObjectError> {
+        unreachable!("nobody lists here")
     }
 
     async fn put(&self, _: &WriteRequest, _: Bytes) -> Result<Written, ObjectError> {
