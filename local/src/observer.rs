@@ -55,7 +55,7 @@ pub enum Notice<'a> {
         map_run: &'a str,
         /// Name of the Map state.
         state: &'a str,
-        /// Most children at a time.
+        /// Most children at a time, 0 for as many as there may be.
         max_concurrency: u64,
     },
     /// More items are known.

@@ -20,6 +20,9 @@ pub(crate) struct Identity {
     pub(crate) input: Arc<Value>,
     pub(crate) state_machine_id: String,
     pub(crate) state_machine_name: String,
+    /// How often the execution was redriven, and when last.
+    pub(crate) redrive_count: u64,
+    pub(crate) redrive_time: Option<String>,
 }
 
 /// The item that a Map is at.
@@ -27,6 +30,8 @@ pub(crate) struct Identity {
 pub(crate) struct ItemContext {
     /// Position of the item in its data set, from 0.
     pub(crate) index: u64,
+    /// Its name, when the data set is an object.
+    pub(crate) key: Option<String>,
     /// The item.
     pub(crate) value: Value,
     /// Where the item comes from; only Distributed Maps say so.
@@ -72,7 +77,7 @@ impl<'e> Context<'e> {
                     "Name": self.identity.execution_name,
                     "RoleArn": self.identity.role,
                     "StartTime": self.identity.start_time,
-                    "RedriveCount": 0,
+                    "RedriveCount": self.identity.redrive_count,
                 },
                 "State": state,
                 "StateMachine": {
@@ -80,6 +85,10 @@ impl<'e> Context<'e> {
                     "Name": self.identity.state_machine_name,
                 },
             });
+            if let (Some(time), Some(Value::Object(fields))) = (&self.identity.redrive_time, whole.get_mut("Execution"))
+            {
+                fields.insert("RedriveTime".to_owned(), json!(time));
+            }
             if let (Some(item), Value::Object(fields)) = (self.item, &mut whole) {
                 fields.insert("Map".to_owned(), json!({"Item": item_value(item)}));
             }
@@ -95,6 +104,7 @@ impl<'e> Context<'e> {
             match part.as_str() {
                 "Value" => return walk(&item.value, rest).map(Cow::Borrowed),
                 "Index" if rest.is_empty() => return Some(Cow::Owned(json!(item.index))),
+                "Key" if rest.is_empty() => return item.key.as_deref().map(|text| Cow::Owned(json!(text))),
                 "Source" if rest.is_empty() => return item.source.as_deref().map(|text| Cow::Owned(json!(text))),
                 _ => return None,
             }
@@ -106,6 +116,9 @@ impl<'e> Context<'e> {
 fn item_value(item: &ItemContext) -> Value {
     let mut fields = Map::new();
     fields.insert("Index".to_owned(), json!(item.index));
+    if let Some(key) = &item.key {
+        fields.insert("Key".to_owned(), json!(key));
+    }
     fields.insert("Value".to_owned(), item.value.clone());
     if let Some(source) = &item.source {
         fields.insert("Source".to_owned(), json!(&**source));
@@ -161,13 +174,15 @@ pub(crate) mod tests {
             input: Arc::new(json!({"whole": "input"})),
             state_machine_id: "arn:machine".to_owned(),
             state_machine_name: "machine".to_owned(),
+            redrive_count: 0,
+            redrive_time: None,
         }
     }
 
     #[test]
     fn resolves_context_paths() {
         let identity = identity();
-        let item = ItemContext { index: 7, value: json!({"Key": "k"}), source: Some("S3://bucket".into()) };
+        let item = ItemContext { index: 7, key: None, value: json!({"Key": "k"}), source: Some("S3://bucket".into()) };
         let plain = Context::new(&identity, "Here", "2026-01-01T00:00:01Z", Some(2), None);
         let with_item = plain.with_item(&item);
         let check = |context: &Context<'_>, text: &str, expected: Option<Value>| {
@@ -183,6 +198,8 @@ pub(crate) mod tests {
         check(&with_item, "$$.Map.Item.Value.Key", Some(json!("k")));
         check(&with_item, "$$.Map.Item.Source", Some(json!("S3://bucket")));
         check(&with_item, "$$.Map.Item.Key", None);
+        let member = ItemContext { key: Some("name".to_owned()), ..item.clone() };
+        check(&plain.with_item(&member), "$$.Map.Item.Key", Some(json!("name")));
         check(
             &with_item,
             "$$.Map",

@@ -20,15 +20,18 @@ pub(crate) mod size;
 pub(crate) mod template;
 pub(crate) mod time;
 
-pub use definition::{DEFINITION_BYTES_MAX, Definition, DefinitionError, SubstituteError, substitute};
 pub(crate) use definition::{
-    Distributed, ExecutionType, Given, ItemBatcher, ItemReader, MapState, OutputType, ResultWriter, StateMachine,
-    Transformation,
+    CsvLayout, Dataset, Distributed, ExecutionType, Format, Given, ItemBatcher, ItemReader, MapState, OutputType,
+    ResultWriter, StateMachine, Transformation,
 };
+pub use definition::{DEFINITION_BYTES_MAX, Definition, DefinitionError, SubstituteError, substitute};
 pub(crate) use engine::{
-    Clock, Core, EXPRESS_DURATION_MAX, Ending, Execution, History, STANDARD_EVENTS_MAX, Visit, items, numbers, role,
+    Checkpoint, Clock, Core, EXPRESS_DURATION_MAX, Ending, Execution, History, STANDARD_EVENTS_MAX, Visit, Whereabouts,
+    items, numbers, role,
 };
-pub use engine::{Engine, EngineOptions, ExecutionResult, ExecutionStatus};
+pub use engine::{
+    EXECUTIONS_REDRIVABLE_MAX, Engine, EngineOptions, ExecutionResult, ExecutionStatus, REDRIVES_MAX, RedriveError,
+};
 pub use error::{CAUSE_BYTES_MAX, names};
 pub(crate) use error::{StateError, Stop};
 pub use size::PAYLOAD_BYTES_MAX;

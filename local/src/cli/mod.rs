@@ -42,7 +42,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure the record engine on this machine
+    /// Measure the record engine or the state machine engine on this machine
     Bench(bench::Arguments),
     /// Check a job file and say what it would do
     Check(check::Arguments),
@@ -122,6 +122,9 @@ mod tests {
         check("bench --list --json", false);
         check("bench --repeat 0", false);
         check("bench --size huge", false);
+        check("bench engine --items 100000 --children express --max-concurrency 0 --batch 10 --json", true);
+        check("bench engine --items 0", false);
+        check("bench --list engine", false);
         check("check --job j.yaml", true);
         check("check", false);
         check("input --job j.yaml --max-items 10 --max-concurrency 2", true);

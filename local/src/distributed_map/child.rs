@@ -7,10 +7,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::batcher::Batch;
+use super::spool::{Ended, Unfinished};
 use crate::asl::context::Identity;
 use crate::asl::{
-    Clock, EXPRESS_DURATION_MAX, Ending, Execution, ExecutionStatus, ExecutionType, History, STANDARD_EVENTS_MAX,
-    StateMachine, role, time,
+    Checkpoint, Clock, EXPRESS_DURATION_MAX, Ending, Execution, ExecutionStatus, ExecutionType, History,
+    STANDARD_EVENTS_MAX, StateMachine, Whereabouts, role, time,
 };
 
 /// What all children of a Map Run have in common.
@@ -20,6 +21,7 @@ pub(super) struct Family {
     pub(super) execution_type: ExecutionType,
     /// `<state machine>/<label>`
     pub(super) name: String,
+    pub(super) state_machine_arn: Arc<str>,
     pub(super) cancel: CancellationToken,
 }
 
@@ -29,10 +31,15 @@ pub(super) struct Child {
     pub(super) index: u64,
     pub(super) name: String,
     pub(super) arn: String,
-    pub(super) state_machine_arn: String,
+    pub(super) state_machine_arn: Arc<str>,
     pub(super) input: Arc<Value>,
     pub(super) items: u64,
     pub(super) bytes: usize,
+    /// Where it goes on in a redrive; `None`: it begins at the beginning.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// How it ended before, in a redrive.
+    pub(super) ended_before: Option<Ended>,
+    pub(super) redrives: u64,
 }
 
 /// A child that has ended.
@@ -44,34 +51,85 @@ pub(super) struct Finished {
     pub(super) cause: Option<String>,
     pub(super) start: Timestamp,
     pub(super) stop: Timestamp,
+    /// Where it was, for a redrive.
+    pub(super) checkpoint: Option<Checkpoint>,
+}
+
+impl Finished {
+    /// What a redrive needs of it; `None`: it succeeded.
+    pub(super) fn unfinished(&mut self) -> Option<Unfinished> {
+        let ended = match self.status {
+            ExecutionStatus::Succeeded => return None,
+            ExecutionStatus::Failed => Ended::Failed,
+            ExecutionStatus::TimedOut => Ended::TimedOut,
+            ExecutionStatus::Aborted => Ended::Aborted,
+        };
+        Some(Unfinished { checkpoint: self.checkpoint.take(), ..self.child.unstarted(Some(ended)) })
+    }
+}
+
+impl Child {
+    /// What a redrive needs of it when it has not run.
+    pub(super) fn unstarted(&self, ended: Option<Ended>) -> Unfinished {
+        Unfinished {
+            index: self.index,
+            name: self.name.clone(),
+            items: self.items,
+            input: Value::clone(&self.input),
+            ended,
+            checkpoint: self.checkpoint.clone(),
+            redrives: self.redrives,
+        }
+    }
 }
 
 impl Family {
     /// Makes a child from a batch.
     pub(super) fn child(&self, index: u64, batch: Batch) -> Child {
-        let name = uuid::Uuid::new_v4().to_string();
+        self.named(index, uuid::Uuid::new_v4().to_string(), batch)
+    }
+
+    /// Makes a child from what is left of one, under its old name.
+    pub(super) fn child_again(&self, mut unfinished: Unfinished) -> Child {
+        let batch = unfinished.batch();
+        Child {
+            checkpoint: unfinished.checkpoint,
+            ended_before: unfinished.ended,
+            redrives: unfinished.redrives + u64::from(unfinished.ended.is_some()),
+            ..self.named(unfinished.index, unfinished.name, batch)
+        }
+    }
+
+    fn named(&self, index: u64, name: String, batch: Batch) -> Child {
         Child {
             index,
             arn: self.parent.core.arn("execution", &format!("{}:{name}", self.name)),
-            state_machine_arn: self.parent.core.arn("stateMachine", &self.name),
+            state_machine_arn: Arc::clone(&self.state_machine_arn),
             name,
             input: Arc::new(batch.input),
             items: batch.items,
             bytes: batch.bytes,
+            checkpoint: None,
+            ended_before: None,
+            redrives: 0,
         }
     }
 
     /// Runs a child to its end.
-    pub(super) async fn run(self: Arc<Self>, child: Child) -> Finished {
+    pub(super) async fn run(self: Arc<Self>, mut child: Child) -> Finished {
         let start = Timestamp::now();
+        let is_standard = self.execution_type == ExecutionType::Standard;
         let identity = Identity {
             execution_id: child.arn.clone(),
             execution_name: child.name.clone(),
             role: role(&self.parent.core.options),
             start_time: time::text(start),
             input: Arc::clone(&child.input),
-            state_machine_id: child.state_machine_arn.clone(),
+            state_machine_id: child.state_machine_arn.to_string(),
             state_machine_name: self.name.clone(),
+            redrive_count: child.redrives,
+            // The service tells it to STANDARD executions only.
+            redrive_time: (is_standard && child.redrives > 0).then(|| time::text(start)),
         };
         let (events, limit) = match self.execution_type {
             ExecutionType::Standard => (Some(STANDARD_EVENTS_MAX), None),
@@ -85,35 +143,12 @@ impl Family {
             clock: Clock::default(),
             top: false,
             map_runs: Mutex::new(Vec::new()),
+            // An EXPRESS execution always begins at the beginning.
+            whereabouts: Whereabouts::new(child.checkpoint.take().filter(|_| is_standard), is_standard),
         });
         let ending = Ending::from(execution.run(&self.processor, limit).await);
         let Ending { status, output, error, cause } = ending;
-        Finished { child, status, output, error, cause, start, stop: Timestamp::now() }
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// A child that succeeded with this output.
-    pub(in crate::distributed_map) fn finished(index: u64, output: Value) -> Finished {
-        Finished {
-            child: Child {
-                index,
-                name: "child".to_owned(),
-                arn: "arn:child".to_owned(),
-                state_machine_arn: "arn:machine".to_owned(),
-                input: Arc::new(Value::Null),
-                items: 1,
-                bytes: 4,
-            },
-            status: ExecutionStatus::Succeeded,
-            output: Some(output),
-            error: None,
-            cause: None,
-            start: Timestamp::UNIX_EPOCH,
-            stop: Timestamp::UNIX_EPOCH,
-        }
+        let checkpoint = execution.whereabouts.take();
+        Finished { child, status, output, error, cause, start, stop: Timestamp::now(), checkpoint }
     }
 }

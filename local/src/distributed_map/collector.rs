@@ -12,7 +12,13 @@ use crate::asl::{ExecutionStatus, PAYLOAD_BYTES_MAX, StateError, Transformation}
 /// Collects results until they no longer fit; from then on only remembers that they did not.
 pub(super) struct Collector {
     transformation: Transformation,
-    results: BTreeMap<u64, Vec<Value>>,
+    results: BTreeMap<u64, Collected>,
+    bytes: usize,
+}
+
+/// What a child has to say.
+struct Collected {
+    values: Vec<Value>,
     bytes: usize,
 }
 
@@ -21,6 +27,7 @@ impl Collector {
         Self { transformation, results: BTreeMap::new(), bytes: 2 }
     }
 
+    /// Adds a result; that of a child that ran before replaces its earlier one.
     pub(super) fn add(&mut self, finished: &mut Finished) -> Result<(), StateError> {
         if self.bytes > PAYLOAD_BYTES_MAX {
             return Ok(());
@@ -34,8 +41,11 @@ impl Collector {
                 output => vec![output.unwrap_or_default()],
             }
         };
-        self.bytes += values.iter().map(|value| json_bytes(value) + 1).sum::<usize>();
-        self.results.insert(finished.child.index, values);
+        let bytes = values.iter().map(|value| json_bytes(value) + 1).sum::<usize>();
+        self.bytes += bytes;
+        if let Some(replaced) = self.results.insert(finished.child.index, Collected { values, bytes }) {
+            self.bytes -= replaced.bytes;
+        }
         if self.bytes > PAYLOAD_BYTES_MAX {
             self.results = BTreeMap::new();
         }
@@ -50,6 +60,6 @@ impl Collector {
                  a ResultWriter."
             )));
         }
-        Ok(json!(self.results.into_values().flatten().collect::<Vec<_>>()))
+        Ok(json!(self.results.into_values().flat_map(|result| result.values).collect::<Vec<_>>()))
     }
 }

@@ -1,262 +1,196 @@
-//! The coordinator of a Map Run: starts children while there is room, takes their results, and stops when too much
-//! failed or somebody cancels.
+//! One run of a Distributed Map, from opening its results to its end, and what is kept of it for a redrive.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc::{self, Receiver};
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::batcher::{Batch, Batcher};
-use super::child::{Family, Finished};
+use super::batcher::Batcher;
+use super::child::Family;
 use super::collector::Collector;
-use super::feed::{Fed, Feed};
-use super::reader::Reader;
+use super::coordinator::{Coordinator, Kept};
+use super::feed::{Feed, FeedEnd, Supply};
+use super::handle::MapRunHandle;
+use super::reader::{Bookmark, Reader};
 use super::result_files::ResultFiles;
-use super::settings::Settings;
-use super::summary::{Counts, MapRunSummary};
-use super::tolerance::Tolerance;
-use crate::asl::{Execution, ExecutionStatus, ExecutionType, StateError, StateMachine, Stop, names};
+use super::settings::{ResultSettings, Settings};
+use super::spool::{SpoolReader, Spooled, broken};
+use crate::asl::{Core, Execution, ExecutionStatus, ExecutionType, StateError, StateMachine, Stop, names};
 use crate::observer::Notice;
 
 /// Batches that wait between the feed and the coordinator; each is at most a payload.
 const WAITING_BATCHES: usize = 4;
 
-/// A Map Run that has not started.
+/// A Map Run that has not started, or not again.
 pub(super) struct MapRun {
+    pub(super) handle: Arc<MapRunHandle>,
     pub(super) execution: Arc<Execution>,
-    pub(super) state: String,
     pub(super) execution_type: ExecutionType,
     pub(super) processor: Arc<StateMachine>,
     pub(super) cancel: CancellationToken,
     pub(super) settings: Settings,
+    pub(super) before: Before,
+}
+
+/// What an attempt goes on from; for the first one, nothing.
+#[derive(Default)]
+pub(super) struct Before {
+    results: Option<Results>,
+    unfinished: Option<Spooled>,
+    bookmark: Bookmark,
+    /// The number of all items, when they are known.
+    total_items: Option<u64>,
+    next_index: u64,
+}
+
+/// A Map Run that failed, as a redrive needs it.
+pub(super) struct Parked {
+    pub(super) handle: Arc<MapRunHandle>,
+    before: Before,
+    kept: Kept,
 }
 
 /// Where results go.
-enum Results {
+pub(super) enum Results {
     Collected(Collector),
     Files(Box<ResultFiles>),
+}
+
+impl Parked {
+    /// Begins the next attempt.
+    pub(super) fn redrive(self) -> (Arc<MapRunHandle>, Before) {
+        self.handle.redriven();
+        self.kept.wait_for_redrive(&self.handle);
+        (self.handle, self.before)
+    }
 }
 
 impl MapRun {
     /// Runs all children and returns the result of the state.
     pub(super) async fn run(self, feed: Feed<'_>) -> Result<Value, Stop> {
-        let core = Arc::clone(&self.execution.core);
-        let id = uuid::Uuid::new_v4().to_string();
-        let label = self.settings.label.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        let family_name = format!("{}/{label}", core.options.state_machine_name);
-        let map_run = core.arn("mapRun", &format!("{family_name}:{id}"));
-        let start = Timestamp::now();
+        let Self { handle, execution, execution_type, processor, cancel, settings, before } = self;
+        let core = Arc::clone(&execution.core);
         core.observer.notice(Notice::MapRunStarted {
-            map_run: &map_run,
-            state: &self.state,
-            max_concurrency: self.settings.max_concurrency,
+            map_run: handle.arn(),
+            state: &handle.names.state,
+            max_concurrency: handle.limits().max_concurrency,
         });
-        let mut coordinator = Coordinator {
-            family: Arc::new(Family {
-                parent: Arc::clone(&self.execution),
-                processor: self.processor,
-                execution_type: self.execution_type,
-                name: family_name,
-                cancel: self.cancel.clone(),
-            }),
-            map_run: &map_run,
-            max_concurrency: usize::try_from(self.settings.max_concurrency).unwrap_or(usize::MAX),
-            bytes_max: core.options.child_input_bytes_max,
-            tolerance: self.settings.tolerance,
-            children: JoinSet::new(),
-            running_bytes: 0,
-            started: 0,
-            total_items: None,
-            executions: Counts::default(),
-            items: Counts::default(),
-            failure: None,
+        let family = Family {
+            parent: Arc::clone(&execution),
+            processor,
+            execution_type,
+            name: handle.names.family.clone(),
+            state_machine_arn: handle.names.state_machine_arn.as_str().into(),
+            cancel: cancel.clone(),
         };
-        let places = &self.settings.results;
-        let opened = match &places.place {
-            None => Ok(Results::Collected(Collector::new(places.transformation))),
-            Some(place) => {
-                let (arn, core) = (map_run.clone(), Arc::clone(&core));
-                ResultFiles::open(core, arn, &id, place, places.transformation, places.output_type)
-                    .await
-                    .map(|files| Results::Files(Box::new(files)))
-            }
-        };
-        let mut manifest = None;
-        let ended = match (opened, Reader::new(self.settings.source, Arc::clone(&core.services))) {
-            (Ok(mut results), Ok(reader)) => {
-                if let Results::Files(files) = &results {
-                    manifest = Some(files.manifest());
-                }
-                let batcher = Batcher::new(self.settings.batches);
+        let Before { results, unfinished, bookmark, total_items, next_index } = before;
+        let mut coordinator = Coordinator::new(Arc::new(family), &handle, total_items, next_index);
+        let again = unfinished.map_or(Ok(SpoolReader::empty()), Spooled::read).map_err(broken);
+        let opened = open_results(&core, &handle, results, &settings.results).await;
+        let is_read = total_items.is_some();
+        let reader =
+            if is_read { Ok(None) } else { Reader::new(settings.source, Arc::clone(&core), &bookmark).map(Some) };
+        let (ended, results, bookmark, is_whole) = match (opened, reader, again) {
+            (Ok(mut results), Ok(reader), Ok(again)) => {
+                let supply = Supply { again, reader, batcher: Batcher::new(settings.batches) };
                 let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
-                let observer = &*core.observer;
-                let (unsent, ()) = tokio::join!(
-                    feed.run(reader, batcher, sender, &self.cancel, observer, &map_run),
+                let (end, ()) = tokio::join!(
+                    feed.run(supply, sender, &cancel, &*core.observer, &handle),
                     coordinator.run(receiver, &mut results),
                 );
-                for batch in unsent {
-                    coordinator.keep_pending(batch, &mut results).await;
+                let FeedEnd { unsent, mut again, bookmark: reached } = end;
+                for fed in unsent {
+                    coordinator.keep(fed, &mut results).await;
                 }
-                coordinator.finish(results, &self.execution.cancel).await
+                coordinator.keep_rest(&mut again, &mut results).await;
+                let (ended, results) = finish(results, coordinator.take_failure(), &execution.cancel).await;
+                (ended, results, reached.unwrap_or(bookmark), true)
             }
-            (Err(error), _) | (_, Err(error)) => Err(error.into()),
+            // What an earlier attempt has left may be lost with it.
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                (Err(error.into()), None, bookmark, next_index == 0)
+            }
         };
-        let (status, error) = match &ended {
+        let manifest = match &results {
+            Some(Results::Files(files)) => Some(files.manifest()),
+            _ => None,
+        };
+        let (status, failure) = match &ended {
             Ok(_) => (ExecutionStatus::Succeeded, None),
-            Err(Stop::Failed(error)) => (ExecutionStatus::Failed, Some(error.name.clone())),
+            Err(Stop::Failed(error)) => (ExecutionStatus::Failed, Some((error.name.clone(), error.cause.clone()))),
             Err(Stop::TimedOut) => (ExecutionStatus::TimedOut, None),
             Err(Stop::Aborted) => (ExecutionStatus::Aborted, None),
         };
-        self.execution.map_run_finished(MapRunSummary {
-            state: self.state,
-            status,
-            error,
-            executions: coordinator.executions,
-            items: coordinator.items,
-            max_concurrency: self.settings.max_concurrency,
-            manifest,
-            start,
-            stop: Timestamp::now(),
-            map_run_arn: map_run.clone(),
-        });
+        if is_whole && is_redrivable(&ended) {
+            let total_items = coordinator.total_items();
+            let has_started = coordinator.has_started();
+            let (next_index, kept, unfinished) = coordinator.into_kept();
+            // Where no child has started the items are read anew, and the results begin anew.
+            let before = if has_started {
+                Before { results, unfinished, bookmark, total_items, next_index }
+            } else {
+                handle.forget_counts();
+                Before::default()
+            };
+            core.map_runs.park(Parked { handle: Arc::clone(&handle), before, kept });
+        }
+        execution.map_run_finished(handle.ended(status, failure, manifest));
         ended
     }
 }
 
-struct Coordinator<'r> {
-    family: Arc<Family>,
-    map_run: &'r str,
-    max_concurrency: usize,
-    bytes_max: usize,
-    tolerance: Tolerance,
-    children: JoinSet<Finished>,
-    running_bytes: usize,
-    started: u64,
-    total_items: Option<u64>,
-    executions: Counts,
-    items: Counts,
-    failure: Option<StateError>,
+/// Whether a redrive of the execution goes on with this run; otherwise it starts a new one.
+fn is_redrivable(ended: &Result<Value, Stop>) -> bool {
+    match ended {
+        Ok(_) => false,
+        Err(Stop::Failed(error)) => ![names::DATA_LIMIT_EXCEEDED, names::RUNTIME].contains(&error.name.as_str()),
+        Err(Stop::TimedOut | Stop::Aborted) => true,
+    }
 }
 
-impl Coordinator<'_> {
-    /// Runs until all children have ended and no more will start.
-    async fn run(&mut self, mut batches: Receiver<Fed>, results: &mut Results) {
-        let cancel = self.family.cancel.clone();
-        let mut admitting = true;
-        loop {
-            if admitting && (self.failure.is_some() || cancel.is_cancelled()) {
-                admitting = false;
-                // The feed ends when it can send no more.
-                batches.close();
-                while let Some(fed) = batches.recv().await {
-                    if let Fed::Batch(batch) = fed {
-                        self.keep_pending(batch, results).await;
-                    }
-                }
-            }
-            let room = self.children.is_empty()
-                || (self.children.len() < self.max_concurrency && self.running_bytes < self.bytes_max);
-            tokio::select! {
-                biased;
-                Some(joined) = self.children.join_next() => self.take(joined, results).await,
-                () = cancel.cancelled(), if admitting => {}
-                fed = batches.recv(), if admitting && room => match fed {
-                    Some(Fed::Batch(batch)) => self.start(batch),
-                    Some(Fed::Failed(error)) => self.fail(error),
-                    Some(Fed::Complete(items)) => {
-                        self.total_items = Some(items);
-                        self.judge();
-                    }
-                    None => admitting = false,
-                },
-                else => return,
-            }
+async fn open_results(
+    core: &Arc<Core>,
+    handle: &MapRunHandle,
+    earlier: Option<Results>,
+    settings: &ResultSettings,
+) -> Result<Results, StateError> {
+    match (earlier, &settings.place) {
+        (Some(Results::Files(mut files)), _) => {
+            files.reopen().await?;
+            Ok(Results::Files(files))
+        }
+        (Some(collected), _) => Ok(collected),
+        (None, None) => Ok(Results::Collected(Collector::new(settings.transformation))),
+        (None, Some(place)) => {
+            let (core, arn) = (Arc::clone(core), handle.arn().to_owned());
+            let id = &handle.names.id;
+            let files = ResultFiles::open(core, arn, id, place, settings.transformation, settings.output_type).await?;
+            Ok(Results::Files(Box::new(files)))
         }
     }
+}
 
-    /// The result of the state, after everything that was written is in place.
-    async fn finish(&mut self, results: Results, outer: &CancellationToken) -> Result<Value, Stop> {
-        let result = match results {
-            Results::Collected(collector) => collector.finish(),
-            Results::Files(mut files) => files.finish().await.map(|()| files.reference()),
-        };
-        match self.failure.take() {
-            _ if outer.is_cancelled() => Err(Stop::Aborted),
-            Some(failure) => Err(failure.into()),
-            None => Ok(result?),
+/// The result of the state, after everything that was written is in place; and what a redrive adds to.
+async fn finish(
+    results: Results,
+    failure: Option<StateError>,
+    outer: &CancellationToken,
+) -> (Result<Value, Stop>, Option<Results>) {
+    let (written, results) = match results {
+        Results::Files(mut files) => {
+            let written = files.finish().await.map(|()| files.reference());
+            (Some(written), Some(Results::Files(files)))
         }
+        collected @ Results::Collected(_) => (None, Some(collected)),
+    };
+    if outer.is_cancelled() {
+        return (Err(Stop::Aborted), results);
     }
-
-    fn start(&mut self, batch: Batch) {
-        let child = self.family.child(self.started, batch);
-        self.started += 1;
-        self.running_bytes += child.bytes;
-        let observer = &self.family.parent.core.observer;
-        observer.notice(Notice::ChildStarted { map_run: self.map_run, child: &child.name, items: child.items });
-        self.children.spawn(Arc::clone(&self.family).run(child));
-    }
-
-    async fn take(&mut self, joined: Result<Finished, JoinError>, results: &mut Results) {
-        let mut finished = match joined {
-            Ok(finished) => finished,
-            Err(error) => return self.fail(StateError::runtime(format!("A child execution broke off: {error}"))),
-        };
-        let Finished { child, status, .. } = &finished;
-        self.running_bytes = self.running_bytes.saturating_sub(child.bytes);
-        self.executions.add(*status, 1);
-        self.items.add(*status, child.items);
-        self.family.parent.core.observer.notice(Notice::ChildFinished {
-            map_run: self.map_run,
-            child: &child.name,
-            items: child.items,
-            status: *status,
-            output: finished.output.as_ref(),
-            error: finished.error.as_deref(),
-            cause: finished.cause.as_deref(),
-            duration: finished.stop.duration_since(finished.start).try_into().unwrap_or_default(),
-        });
-        let kept = match results {
-            Results::Collected(collector) => collector.add(&mut finished),
-            Results::Files(files) => files.add(&finished).await,
-        };
-        match kept {
-            Ok(()) => self.judge(),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Fails the run when more items failed than are tolerated.
-    fn judge(&mut self) {
-        if self.tolerance.exceeded(self.items.failed + self.items.timed_out, self.total_items) {
-            let cause = "The specified tolerated failure threshold was exceeded";
-            self.fail(StateError::new(names::EXCEED_TOLERATED_FAILURE_THRESHOLD, cause));
-        }
-    }
-
-    /// Remembers the first failure and stops the children, as far as they can be stopped.
-    fn fail(&mut self, error: StateError) {
-        if self.failure.is_none() {
-            self.failure = Some(error);
-        }
-        // Express executions cannot be stopped one by one: the service lets them end, and so do we.
-        if self.family.execution_type == ExecutionType::Standard {
-            self.family.cancel.cancel();
-        }
-    }
-
-    /// Counts and writes a batch that was made but never started.
-    async fn keep_pending(&mut self, batch: Batch, results: &mut Results) {
-        let child = self.family.child(self.started, batch);
-        self.started += 1;
-        self.executions.pending += 1;
-        self.items.pending += child.items;
-        if let Results::Files(files) = results
-            && let Err(error) = files.add_pending(&child).await
-        {
-            self.fail(error);
-        }
+    match (failure, written, results) {
+        (Some(failure), _, results) => (Err(failure.into()), results),
+        (None, Some(written), results) => (written.map_err(Stop::from), results),
+        (None, None, Some(Results::Collected(collector))) => (collector.finish().map_err(Stop::from), None),
+        (None, None, results) => (Err(StateError::runtime("The results of the Map Run are missing.").into()), results),
     }
 }

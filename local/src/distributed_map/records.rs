@@ -69,7 +69,7 @@ impl<'a> Record<'a> {
             name: &child.name,
             output: None,
             output_details: None,
-            redrive_count: 0,
+            redrive_count: child.redrives,
             redrive_status: "REDRIVABLE_BY_MAP_RUN",
             redrive_status_reason: None,
             start_date: None,

@@ -1,9 +1,13 @@
 //! Results that are written to a bucket: files of records by status, and a manifest that names them.
 //!
-//! Three buffers fill at the same time (succeeded, failed, pending). When together they reach
-//! [`RESULT_FILE_BYTES_MAX`], the fullest becomes a file, so memory holds one file's worth however many children there
-//! are. The manifest is also written, without files, before the first child starts: a bucket that cannot be written to
-//! fails the run before any work is done.
+//! One file of each status (succeeded, failed, pending) is open at a time and written as the results come, so memory holds
+//! a buffer for each and not the results. A file that has reached its size ([`EngineOptions::result_file_bytes_max`]) is
+//! closed and the next one begun. The manifest is also written, without files, before the first child starts: a bucket
+//! that cannot be written to fails the run before any work is done.
+//!
+//! After a redrive the manifest names all files of successes, and of the failed and pending ones only those of that redrive.
+//!
+//! [`EngineOptions::result_file_bytes_max`]: crate::asl::EngineOptions::result_file_bytes_max
 
 use std::sync::Arc;
 
@@ -16,10 +20,10 @@ use super::records::Record;
 use super::settings::Place;
 use crate::asl::{Core, ExecutionStatus, OutputType, StateError, Transformation, names};
 use crate::observer::Notice;
+use crate::services::ObjectUpload;
 
-/// Bytes of results that are held before a file is written. The service writes files of 5 GB; smaller ones keep the
-/// memory of one machine small, and readers follow the manifest anyway.
-pub const RESULT_FILE_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+/// Bytes that wait until they are handed to the store.
+const BUFFER_BYTES: usize = 64 * 1_024;
 
 const SUCCEEDED: usize = 0;
 const FAILED: usize = 1;
@@ -33,14 +37,32 @@ pub(super) struct ResultFiles {
     place: Place,
     transformation: Transformation,
     output_type: OutputType,
-    buffered_bytes_max: usize,
     kinds: [KindOfFile; 3],
 }
 
 #[derive(Default)]
 struct KindOfFile {
-    buffer: Vec<u8>,
+    open: Option<OpenFile>,
+    /// The next file has this number; numbers are not used again in a redrive.
+    number: usize,
     written: Vec<WrittenFile>,
+}
+
+struct OpenFile {
+    upload: Box<dyn ObjectUpload>,
+    key: String,
+    buffer: Vec<u8>,
+    /// Bytes handed to the store.
+    sent: u64,
+}
+
+impl OpenFile {
+    async fn send(&mut self) -> Result<(), StateError> {
+        self.upload.write(&self.buffer).await.map_err(|error| failed(error.message))?;
+        self.sent += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -61,24 +83,31 @@ impl ResultFiles {
         transformation: Transformation,
         output_type: OutputType,
     ) -> Result<Self, StateError> {
-        let prefix = place.prefix.strip_suffix('/').unwrap_or(&place.prefix);
+        let prefix = place.name.strip_suffix('/').unwrap_or(&place.name);
         let folder = if prefix.is_empty() { map_run_id.to_owned() } else { format!("{prefix}/{map_run_id}") };
-        let files = Self {
+        let mut files = Self {
             core,
             map_run,
-            place: Place { bucket: place.bucket.clone(), prefix: folder },
+            place: Place { bucket: place.bucket.clone(), name: folder },
             transformation,
             output_type,
-            buffered_bytes_max: RESULT_FILE_BYTES_MAX,
             kinds: Default::default(),
         };
         files.write_manifest().await?;
         Ok(files)
     }
 
+    /// Prepares for a redrive, whose failures take the place of the earlier ones.
+    pub(super) async fn reopen(&mut self) -> Result<(), StateError> {
+        for kind in [FAILED, PENDING] {
+            self.kinds[kind].written.clear();
+        }
+        self.write_manifest().await
+    }
+
     /// Bucket and key of the manifest.
     pub(super) fn manifest(&self) -> (String, String) {
-        (self.place.bucket.clone(), format!("{}/manifest.json", self.place.prefix))
+        (self.place.bucket.clone(), format!("{}/manifest.json", self.place.name))
     }
 
     /// What the state sees instead of the results.
@@ -113,50 +142,64 @@ impl ResultFiles {
     /// Writes what is still held, and the manifest.
     pub(super) async fn finish(&mut self) -> Result<(), StateError> {
         for kind in [SUCCEEDED, FAILED, PENDING] {
-            if !self.kinds[kind].buffer.is_empty() {
-                self.write_file(kind).await?;
-            }
+            self.close(kind).await?;
         }
         self.write_manifest().await
     }
 
     async fn append(&mut self, kind: usize, value: &impl Serialize) -> Result<(), StateError> {
-        let buffer = &mut self.kinds[kind].buffer;
-        match (self.output_type, buffer.is_empty()) {
-            (OutputType::Json, true) => buffer.push(b'['),
-            (OutputType::Json, false) => buffer.push(b','),
+        let is_first = self.kinds[kind].open.is_none();
+        if is_first {
+            self.begin(kind).await?;
+        }
+        let Some(file) = &mut self.kinds[kind].open else { return Ok(()) };
+        match (self.output_type, is_first) {
+            (OutputType::Json, true) => file.buffer.push(b'['),
+            (OutputType::Json, false) => file.buffer.push(b','),
             (OutputType::JsonLines, _) => {}
         }
-        serde_json::to_writer(&mut *buffer, value).map_err(|error| failed(format!("a result has no JSON: {error}")))?;
+        serde_json::to_writer(&mut file.buffer, value)
+            .map_err(|error| failed(format!("a result has no JSON: {error}")))?;
         if self.output_type == OutputType::JsonLines {
-            buffer.push(b'\n');
+            file.buffer.push(b'\n');
         }
-        let held: usize = self.kinds.iter().map(|kind| kind.buffer.len()).sum();
-        if held >= self.buffered_bytes_max {
-            let fullest = (0..self.kinds.len()).max_by_key(|kind| self.kinds[*kind].buffer.len()).unwrap_or(kind);
-            self.write_file(fullest).await?;
+        let is_full = file.sent + file.buffer.len() as u64 >= self.core.options.result_file_bytes_max;
+        if file.buffer.len() >= BUFFER_BYTES {
+            file.send().await?;
         }
+        if is_full { self.close(kind).await } else { Ok(()) }
+    }
+
+    async fn begin(&mut self, kind: usize) -> Result<(), StateError> {
+        let ending = match self.output_type {
+            OutputType::Json => "json",
+            OutputType::JsonLines => "jsonl",
+        };
+        let number = self.kinds[kind].number;
+        let key = format!("{}/{}_{number}.{ending}", self.place.name, KINDS[kind]);
+        let begun = self.core.services.upload_object(&self.place.bucket, &key).await;
+        let upload = begun.map_err(|error| failed(error.message))?;
+        self.kinds[kind].number += 1;
+        self.kinds[kind].open = Some(OpenFile { upload, key, buffer: Vec::new(), sent: 0 });
         Ok(())
     }
 
-    async fn write_file(&mut self, kind: usize) -> Result<(), StateError> {
-        let mut body = std::mem::take(&mut self.kinds[kind].buffer);
-        let ending = match self.output_type {
-            OutputType::Json => {
-                body.push(b']');
-                "json"
-            }
-            OutputType::JsonLines => "jsonl",
-        };
-        let number = self.kinds[kind].written.len();
-        let key = format!("{}/{}_{number}.{ending}", self.place.prefix, KINDS[kind]);
-        let size = body.len() as u64;
-        self.put(&key, Bytes::from(body)).await?;
+    /// Ends the open file, if there is one.
+    async fn close(&mut self, kind: usize) -> Result<(), StateError> {
+        let Some(mut file) = self.kinds[kind].open.take() else { return Ok(()) };
+        if self.output_type == OutputType::Json {
+            file.buffer.push(b']');
+        }
+        file.send().await?;
+        let OpenFile { upload, key, sent: size, .. } = file;
+        upload.finish().await.map_err(|error| failed(error.message))?;
+        let bucket = &self.place.bucket;
+        self.core.observer.notice(Notice::ResultFileWritten { map_run: &self.map_run, bucket, key: &key, size });
         self.kinds[kind].written.push(WrittenFile { key, size });
         Ok(())
     }
 
-    async fn write_manifest(&self) -> Result<(), StateError> {
+    async fn write_manifest(&mut self) -> Result<(), StateError> {
         let manifest = json!({
             "DestinationBucket": self.place.bucket,
             "MapRunArn": self.map_run,
@@ -170,17 +213,12 @@ impl ResultFiles {
         self.put(&key, Bytes::from(manifest.to_string())).await
     }
 
-    async fn put(&self, key: &str, body: Bytes) -> Result<(), StateError> {
+    async fn put(&mut self, key: &str, body: Bytes) -> Result<(), StateError> {
         let size = body.len() as u64;
         let bucket = &self.place.bucket;
         self.core.services.put_object(bucket, key, body).await.map_err(|error| failed(error.message))?;
         self.core.observer.notice(Notice::ResultFileWritten { map_run: &self.map_run, bucket, key, size });
         Ok(())
-    }
-
-    #[cfg(test)]
-    pub(super) fn hold_at_most(&mut self, bytes: usize) {
-        self.buffered_bytes_max = bytes;
     }
 }
 

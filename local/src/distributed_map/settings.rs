@@ -2,24 +2,23 @@
 
 use serde_json::Value;
 
-use super::CHILDREN_MAX;
 use super::batcher::BatchLimits;
 use super::reader::Source;
 use super::tolerance::Tolerance;
 use crate::asl::context::Scope;
 use crate::asl::template::Template;
 use crate::asl::{
-    Distributed, Given, ItemBatcher, ItemReader, MapState, OutputType, PAYLOAD_BYTES_MAX, ResultWriter, StateError,
-    Transformation, items, names, numbers,
+    Dataset, Distributed, Given, ItemBatcher, ItemReader, MapState, OutputType, PAYLOAD_BYTES_MAX, ResultWriter,
+    StateError, Transformation, items, numbers,
 };
 
 /// Everything a Map Run is told.
 pub(super) struct Settings {
     pub(super) source: Source,
     pub(super) batches: Option<BatchLimits>,
+    /// Most children at a time; 0 for as many as there may be.
     pub(super) max_concurrency: u64,
     pub(super) tolerance: Tolerance,
-    pub(super) label: Option<String>,
     pub(super) results: ResultSettings,
 }
 
@@ -31,11 +30,11 @@ pub(super) struct ResultSettings {
     pub(super) place: Option<Place>,
 }
 
-/// A bucket and a prefix.
+/// A bucket, and a prefix or a key in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) bucket: String,
-    pub(super) prefix: String,
+    pub(super) name: String,
 }
 
 /// Computes the settings.
@@ -51,9 +50,8 @@ pub(super) fn resolve(map: &MapState, distributed: &Distributed, scope: Scope<'_
     Ok(Settings {
         source: source(map, distributed.reader.as_ref(), scope)?,
         batches: distributed.batcher.as_ref().map(|batcher| batches(batcher, scope)).transpose()?,
-        max_concurrency: if max_concurrency == 0 { CHILDREN_MAX } else { max_concurrency.min(CHILDREN_MAX) },
+        max_concurrency,
         tolerance,
-        label: distributed.label.clone(),
         results: results(&distributed.writer, scope)?,
     })
 }
@@ -64,24 +62,58 @@ fn optional(given: &Option<Given<u64>>, field: &str, scope: Scope<'_>) -> Result
 
 fn source(map: &MapState, reader: Option<&ItemReader>, scope: Scope<'_>) -> Result<Source, StateError> {
     // With a reader the service does not look at ItemsPath.
-    let Some(reader) = reader else { return Ok(Source::Array(items(map, scope)?)) };
+    let Some(reader) = reader else {
+        // A Distributed Map may also run over the members of an object.
+        return match scope.find(&map.items_path).as_deref() {
+            Some(Value::Object(members)) => Ok(Source::Members(members.clone().into_iter().collect())),
+            _ => Ok(Source::Array(items(map, scope)?)),
+        };
+    };
     let max_items = match &reader.max_items {
         Some(given) => Some(numbers::whole(given, "MaxItems", scope)?),
         None => None,
     };
-    Ok(Source::Objects { place: place(&reader.parameters, "ItemReader", scope)?, max_items })
+    let parameters = Parameters { filled: reader.parameters.fill(scope)?, field: "ItemReader" };
+    let place = match reader.dataset {
+        Dataset::Listing | Dataset::Flattened(_) => parameters.place()?,
+        _ => Place { bucket: parameters.required("Bucket")?, name: parameters.required("Key")? },
+    };
+    Ok(Source::Bucket {
+        dataset: reader.dataset.clone(),
+        place,
+        version: parameters.text("VersionId")?,
+        owner: parameters.text("ExpectedBucketOwner")?,
+        max_items,
+    })
 }
 
-fn place(parameters: &Template, field: &str, scope: Scope<'_>) -> Result<Place, StateError> {
-    let filled = parameters.fill(scope)?;
-    let text = |name: &str| match filled.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(StateError::runtime(format!("The parameter '{name}' of the {field} must be a string."))),
-    };
-    let bucket = text("Bucket")?.filter(|bucket| !bucket.is_empty());
-    let missing = || StateError::runtime(format!("The parameter 'Bucket' of the {field} must not be empty."));
-    Ok(Place { bucket: bucket.ok_or_else(missing)?, prefix: text("Prefix")?.unwrap_or_default() })
+/// The computed parameters of a reader or writer.
+struct Parameters {
+    filled: Value,
+    field: &'static str,
+}
+
+impl Parameters {
+    fn text(&self, name: &str) -> Result<Option<String>, StateError> {
+        match self.filled.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => {
+                Err(StateError::runtime(format!("The parameter '{name}' of the {} must be a string.", self.field)))
+            }
+        }
+    }
+
+    fn required(&self, name: &str) -> Result<String, StateError> {
+        let missing =
+            || StateError::runtime(format!("The parameter '{name}' of the {} must not be empty.", self.field));
+        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(missing)
+    }
+
+    /// A bucket and perhaps a prefix.
+    fn place(&self) -> Result<Place, StateError> {
+        Ok(Place { bucket: self.required("Bucket")?, name: self.text("Prefix")?.unwrap_or_default() })
+    }
 }
 
 fn batches(batcher: &ItemBatcher, scope: Scope<'_>) -> Result<BatchLimits, StateError> {
@@ -101,17 +133,7 @@ fn batches(batcher: &ItemBatcher, scope: Scope<'_>) -> Result<BatchLimits, State
 }
 
 fn results(writer: &ResultWriter, scope: Scope<'_>) -> Result<ResultSettings, StateError> {
-    let place = writer.parameters.as_ref().map(|parameters| place(parameters, "ResultWriter", scope)).transpose()?;
+    let place = |template: &Template| Parameters { filled: template.fill(scope)?, field: "ResultWriter" }.place();
+    let place = writer.parameters.as_ref().map(place).transpose()?;
     Ok(ResultSettings { transformation: writer.transformation, output_type: writer.output_type, place })
-}
-
-impl Source {
-    /// Refuses a limit that only shows as wrong when the reader starts.
-    pub(super) fn item_limit(max_items: Option<i64>) -> Result<u64, StateError> {
-        match max_items {
-            None | Some(0) => Ok(u64::MAX),
-            Some(most) => u64::try_from(most)
-                .map_err(|_| StateError::new(names::ITEM_READER_FAILED, "field MaxItems must be positive")),
-        }
-    }
 }

@@ -19,7 +19,7 @@ pub struct MapRunSummary {
     pub executions: Counts,
     /// Items by the status of the child they were in.
     pub items: Counts,
-    /// Most children at a time.
+    /// Most children at a time, 0 for as many as there may be.
     pub max_concurrency: u64,
     /// Bucket and key of the manifest, with a `ResultWriter`.
     pub manifest: Option<(String, String)>,
@@ -29,11 +29,13 @@ pub struct MapRunSummary {
     pub stop: Timestamp,
 }
 
-/// Numbers by status.
+/// Numbers of executions or items by status, as DescribeMapRun has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Read but never started.
+    /// Read but not started.
     pub pending: u64,
+    /// Running now.
+    pub running: u64,
     /// Succeeded.
     pub succeeded: u64,
     /// Failed.
@@ -42,20 +44,28 @@ pub struct Counts {
     pub timed_out: u64,
     /// Stopped while running.
     pub aborted: u64,
+    /// Ended without success before, and waiting to run again in a redrive.
+    pub pending_redrive: u64,
+    /// Ended without success, and a redrive would not run them again.
+    pub failures_not_redrivable: u64,
+    /// Those whose result was taken into the result files or the output of the state.
+    pub results_written: u64,
 }
 
 impl Counts {
-    /// The sum of all.
+    /// All that are known.
     pub fn total(&self) -> u64 {
-        self.pending + self.succeeded + self.failed + self.timed_out + self.aborted
+        let Self { pending, running, succeeded, failed, timed_out, aborted, pending_redrive, .. } = self;
+        pending + running + succeeded + failed + timed_out + aborted + pending_redrive
     }
 
-    pub(super) fn add(&mut self, status: ExecutionStatus, number: u64) {
+    /// The number of those that ended like this.
+    pub(super) fn ended(&mut self, status: ExecutionStatus) -> &mut u64 {
         match status {
-            ExecutionStatus::Succeeded => self.succeeded += number,
-            ExecutionStatus::Failed => self.failed += number,
-            ExecutionStatus::TimedOut => self.timed_out += number,
-            ExecutionStatus::Aborted => self.aborted += number,
+            ExecutionStatus::Succeeded => &mut self.succeeded,
+            ExecutionStatus::Failed => &mut self.failed,
+            ExecutionStatus::TimedOut => &mut self.timed_out,
+            ExecutionStatus::Aborted => &mut self.aborted,
         }
     }
 }

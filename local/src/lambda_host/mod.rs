@@ -45,6 +45,7 @@ mod variables;
 pub use logs::{LINE_BYTES_MAX, LogFile, LogLine, LogSink, NoLogs, OutputStream};
 pub use open_files::environments_that_fit;
 pub use outcome::{FunctionError, InvokeOutcome};
+pub(crate) use process::peak_memory_bytes;
 
 /// Largest event and largest answer of a synchronous invocation, in bytes, as in the service.
 pub const PAYLOAD_BYTES_MAX: usize = 6 * 1_024 * 1_024;

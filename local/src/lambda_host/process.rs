@@ -109,7 +109,7 @@ async fn collect(
 }
 
 /// Largest resident memory of a process so far, in bytes, where the system tells.
-pub(super) fn peak_memory_bytes(process: Option<u32>) -> Option<u64> {
+pub(crate) fn peak_memory_bytes(process: Option<u32>) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process?)).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -42,6 +42,7 @@ mod staging;
 mod store;
 mod tag;
 mod temporary_folder;
+mod upload;
 mod writer;
 
 #[cfg(test)]
@@ -61,3 +62,4 @@ pub use reader::{BodyStream, OpenObject};
 pub use server::{ACCESS_KEY_ID, REGION, S3Server, SECRET_ACCESS_KEY, ServerError};
 pub use store::{MAX_BODY_BYTES, ObjectStore, StoreOptions};
 pub use tag::EntityTag;
+pub use upload::Upload;

@@ -38,7 +38,7 @@ const OPEN_ATTEMPTS: usize = 8;
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, StoreError>> + Send + Sync>>;
 
 /// An object in one state. Writes that come later do not change what is read from here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OpenObject {
     object: Arc<Object>,
     size: u64,

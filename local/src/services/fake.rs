@@ -1,16 +1,23 @@
 //! A scripted world for the engine's tests: functions are closures, buckets are lists or generators.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::{LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ServiceError, Services, TaskFailure};
+use super::{
+    ByteStream, LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ObjectUpload, ServiceError,
+    Services, StoredObject, TaskFailure,
+};
+
+/// Bytes of the pieces in which objects arrive.
+const FAKE_PIECE_BYTES: usize = 61;
 
 /// What a scripted function does with its event: the number is how often it was called before.
 pub(crate) type Behaviour = Box<dyn Fn(&Value, u64) -> Reply + Send + Sync>;
@@ -38,8 +45,11 @@ pub(crate) struct FakeServices {
     places: Option<Semaphore>,
     pub(crate) fail_listing_after: Option<u64>,
     pub(crate) fail_put_of: Option<&'static str>,
+    /// What opened objects say of their size, whatever they hold.
+    pub(crate) claimed_size: Option<u64>,
     pub(crate) pages: AtomicU64,
-    puts: Mutex<Vec<(String, Bytes)>>,
+    puts: Arc<Mutex<Vec<(String, Bytes)>>>,
+    files: Mutex<BTreeMap<(String, String), Bytes>>,
 }
 
 impl FakeServices {
@@ -72,6 +82,16 @@ impl FakeServices {
     pub(crate) fn objects(mut self, count: u64) -> Self {
         self.objects = count;
         self
+    }
+
+    /// An object with content. A bucket with such objects is listed as these.
+    pub(crate) fn file(self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Self {
+        self.put_file(bucket, key, body);
+        self
+    }
+
+    pub(crate) fn put_file(&self, bucket: &str, key: &str, body: impl Into<Bytes>) {
+        self.files.lock().unwrap().insert((bucket.to_owned(), key.to_owned()), body.into());
     }
 
     pub(crate) fn calls(&self, name: &str) -> u64 {
@@ -152,17 +172,19 @@ impl Services for FakeServices {
         if self.fail_listing_after.is_some_and(|pages| page >= pages) {
             return Err(ServiceError::new(format!("bucket \"{}\" does not exist", request.bucket)));
         }
+        let files = self.files.lock().unwrap();
+        if files.keys().any(|(bucket, _)| bucket == request.bucket) {
+            let after = request.continuation.unwrap_or_default();
+            let listed = |key: &str| key.starts_with(request.prefix) && (after.is_empty() || key > after);
+            let keys = files.iter().filter(|((bucket, key), _)| bucket == request.bucket && listed(key));
+            let found: Vec<_> = keys.take(2).map(|((_, key), body)| summary(key.clone(), body.len() as u64)).collect();
+            // Two to a page; the page after the last one is empty.
+            let next = (found.len() == 2).then(|| found[1].key.clone());
+            return Ok(ListPage { objects: found, next });
+        }
         let from: u64 = request.continuation.map_or(0, |token| token.parse().expect("our own token"));
         let to = (from + u64::from(request.max_keys)).min(self.objects);
-        let objects = (from..to)
-            .map(|number| ObjectSummary {
-                key: format!("{}{number:07}.json", request.prefix),
-                etag: format!("\"{number:032x}\""),
-                size: number,
-                last_modified: 1_789_180_622.0,
-                storage_class: "STANDARD".to_owned(),
-            })
-            .collect();
+        let objects = (from..to).map(|number| summary(format!("{}{number:07}.json", request.prefix), number)).collect();
         Ok(ListPage { objects, next: (to < self.objects).then(|| to.to_string()) })
     }
 
@@ -171,6 +193,78 @@ impl Services for FakeServices {
             return Err(ServiceError::new(format!("bucket \"{bucket}\" does not exist")));
         }
         self.puts.lock().unwrap().push((key.to_owned(), body));
+        Ok(())
+    }
+
+    async fn open_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Arc<dyn StoredObject>, ServiceError> {
+        let files = self.files.lock().unwrap();
+        let found = files.get(&(bucket.to_owned(), key.to_owned())).filter(|_| version.is_none());
+        let body = found.cloned().ok_or_else(|| ServiceError::new(format!("key {key:?} does not exist")))?;
+        Ok(Arc::new(FakeObject { size: self.claimed_size.unwrap_or(body.len() as u64), body }))
+    }
+
+    async fn upload_object(&self, bucket: &str, key: &str) -> Result<Box<dyn ObjectUpload>, ServiceError> {
+        if self.fail_put_of.is_some_and(|suffix| key.ends_with(suffix)) {
+            return Err(ServiceError::new(format!("bucket \"{bucket}\" does not exist")));
+        }
+        Ok(Box::new(FakeUpload { puts: Arc::clone(&self.puts), key: key.to_owned(), body: Vec::new() }))
+    }
+}
+
+fn summary(key: String, size: u64) -> ObjectSummary {
+    ObjectSummary {
+        key,
+        etag: format!("\"{size:032x}\""),
+        size,
+        last_modified: 1_789_180_622.0,
+        storage_class: "STANDARD".to_owned(),
+    }
+}
+
+struct FakeObject {
+    body: Bytes,
+    size: u64,
+}
+
+#[async_trait]
+impl StoredObject for FakeObject {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn etag(&self) -> String {
+        format!("\"{}\"", self.body.len())
+    }
+
+    async fn read(&self, start: u64, length: u64) -> Result<ByteStream, ServiceError> {
+        let end = (start + length).min(self.body.len() as u64);
+        // Small pieces, so that every reader meets borders in the middle of everything.
+        let part = self.body.slice(start.min(end) as usize..end as usize);
+        let pieces: Vec<_> = part.chunks(FAKE_PIECE_BYTES).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        Ok(futures::stream::iter(pieces).boxed())
+    }
+}
+
+struct FakeUpload {
+    puts: Arc<Mutex<Vec<(String, Bytes)>>>,
+    key: String,
+    body: Vec<u8>,
+}
+
+#[async_trait]
+impl ObjectUpload for FakeUpload {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ServiceError> {
+        self.body.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), ServiceError> {
+        self.puts.lock().unwrap().push((self.key, Bytes::from(self.body)));
         Ok(())
     }
 }

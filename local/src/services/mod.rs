@@ -4,12 +4,17 @@
 //! [`Services`]. `mapmill run` gives it the Lambda host and the embedded S3; the tests give it a fake that lies beside
 //! this file. Every method may be called from many tasks at once.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 #[cfg(test)]
 pub(crate) mod fake;
+mod objects;
+
+pub use objects::{ByteStream, ObjectUpload, StoredObject};
 
 /// Most keys that one listing page may hold, as in S3.
 pub const LIST_PAGE_MAX: u32 = 1_000;
@@ -32,6 +37,17 @@ pub trait Services: Send + Sync {
 
     /// Stores an object under a key, replacing what was there. It becomes visible whole or not at all.
     async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), ServiceError>;
+
+    /// Opens an object to be read in pieces; `version` is an S3 version id.
+    async fn open_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Arc<dyn StoredObject>, ServiceError>;
+
+    /// Begins to write an object in pieces.
+    async fn upload_object(&self, bucket: &str, key: &str) -> Result<Box<dyn ObjectUpload>, ServiceError>;
 }
 
 /// One call of a function.

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::fields::{Fields, template};
+use super::fields::Fields;
 use super::parse::{machine_of, result_handling, transition};
 use super::{
-    DefinitionError, Distributed, ExecutionType, ItemBatcher, ItemReader, MapState, OutputType, ResultWriter,
-    StateMachine, Transformation, handlers,
+    DefinitionError, Distributed, ExecutionType, ItemBatcher, MapState, OutputType, ResultWriter, StateMachine,
+    Transformation, handlers, item_reader,
 };
 use crate::asl::path::Path;
 use crate::asl::size::PAYLOAD_BYTES_MAX;
-use crate::asl::template::Template;
 
 /// Fields of a Map state, for messages.
 pub(super) const SUPPORTED: &str = "ItemProcessor (or Iterator), ItemsPath, ItemSelector (or Parameters), MaxConcurrency, MaxConcurrencyPath, InputPath, \
@@ -29,10 +28,9 @@ const DISTRIBUTED_ONLY: [&str; 8] = [
     "ToleratedFailurePercentage",
     "ToleratedFailurePercentagePath",
 ];
-const LIST_OBJECTS: &str = "arn:aws:states:::s3:listObjectsV2";
 const PUT_OBJECT: &str = "arn:aws:states:::s3:putObject";
 /// Most items of one Map Run, as in the service.
-const ITEMS_MAX: u64 = 100_000_000;
+pub(super) const ITEMS_MAX: u64 = 100_000_000;
 const LABEL_CHARACTERS_MAX: usize = 40;
 
 pub(super) fn state(fields: &mut Fields) -> Result<MapState, DefinitionError> {
@@ -87,7 +85,10 @@ fn distributed(fields: &mut Fields, execution_type: ExecutionType) -> Result<Dis
     Ok(Distributed {
         execution_type,
         label: label(fields)?,
-        reader: fields.take("ItemReader").map(|value| reader(value, &fields.at("ItemReader"))).transpose()?,
+        reader: fields
+            .take("ItemReader")
+            .map(|value| item_reader::parse(value, &fields.at("ItemReader")))
+            .transpose()?,
         batcher: fields.take("ItemBatcher").map(|value| batcher(value, &fields.at("ItemBatcher"))).transpose()?,
         tolerated_count: fields.given_whole("ToleratedFailureCount", 0, ITEMS_MAX)?,
         tolerated_percentage: fields.given_number("ToleratedFailurePercentage", 0.0, 100.0)?,
@@ -115,47 +116,6 @@ fn label(fields: &mut Fields) -> Result<Option<String>, DefinitionError> {
     }
 }
 
-fn reader(value: Value, path: &str) -> Result<ItemReader, DefinitionError> {
-    let mut fields = Fields::of(value, path)?;
-    fields.one_of("Resource", &[(LIST_OBJECTS, ())])?.ok_or_else(|| fields.error("Resource", "required"))?;
-    let mut max_items = None;
-    if let Some(config) = fields.take("ReaderConfig") {
-        let mut config = Fields::of(config, &fields.at("ReaderConfig"))?;
-        if let Some(input_type) = config.string("InputType")? {
-            let message = format!(
-                "\"{input_type}\" is not supported by the local engine yet; supported: no InputType (the listed objects \
-                 themselves are the items)"
-            );
-            return Err(config.error("InputType", message));
-        }
-        config.one_of("Transformation", &[("NONE", ())])?;
-        max_items = config.given_whole("MaxItems", 0, ITEMS_MAX)?;
-        config.finish("MaxItems, MaxItemsPath, Transformation")?;
-    }
-    let parameters = bucket_and_prefix(&mut fields)?;
-    fields.finish("Resource, Parameters, ReaderConfig")?;
-    let parameters = parameters.ok_or_else(|| DefinitionError::new(path, "the field \"Parameters\" is required"))?;
-    Ok(ItemReader { parameters, max_items })
-}
-
-/// `Parameters` with a bucket and perhaps a prefix.
-fn bucket_and_prefix(fields: &mut Fields) -> Result<Option<Template>, DefinitionError> {
-    let Some(value) = fields.take("Parameters") else { return Ok(None) };
-    let path = fields.at("Parameters");
-    let parsed = template(&value, &path)?;
-    let mut parameters = Fields::of(value, &path)?;
-    for name in ["Bucket", "Prefix"] {
-        let computed = format!("{name}.$");
-        parameters.at_most_one(&[name, &computed])?;
-        let given = parameters.string(name)?.is_some() || parameters.take(&computed).is_some();
-        if name == "Bucket" && !given {
-            return Err(DefinitionError::new(path, "\"Bucket\" or \"Bucket.$\" is required"));
-        }
-    }
-    parameters.finish("Bucket, Bucket.$, Prefix, Prefix.$")?;
-    Ok(Some(parsed))
-}
-
 fn batcher(value: Value, path: &str) -> Result<ItemBatcher, DefinitionError> {
     let mut fields = Fields::of(value, path)?;
     let batcher = ItemBatcher {
@@ -177,7 +137,7 @@ fn batcher(value: Value, path: &str) -> Result<ItemBatcher, DefinitionError> {
 fn writer(value: Value, path: &str) -> Result<ResultWriter, DefinitionError> {
     let mut fields = Fields::of(value, path)?;
     let has_resource = fields.one_of("Resource", &[(PUT_OBJECT, ())])?.is_some();
-    let parameters = bucket_and_prefix(&mut fields)?;
+    let parameters = item_reader::parameters(&mut fields, &["Bucket"], &["Prefix"])?;
     if has_resource != parameters.is_some() {
         return Err(DefinitionError::new(
             path,

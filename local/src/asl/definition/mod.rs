@@ -19,6 +19,7 @@ use super::template::Template;
 
 mod fields;
 mod handlers;
+mod item_reader;
 mod map;
 mod parse;
 mod rules;
@@ -28,6 +29,7 @@ mod substitute;
 mod tests;
 mod transport;
 
+pub(crate) use item_reader::{CsvLayout, Dataset, Format, ItemReader};
 pub use substitute::{SubstituteError, substitute};
 
 /// Largest definition, in bytes, as in the service.
@@ -264,14 +266,6 @@ pub(crate) struct Distributed {
 pub(crate) enum ExecutionType {
     Standard,
     Express,
-}
-
-/// `ItemReader` with `arn:aws:states:::s3:listObjectsV2`.
-#[derive(Debug)]
-pub(crate) struct ItemReader {
-    /// Computes an object with `Bucket` and perhaps `Prefix`.
-    pub(crate) parameters: Template,
-    pub(crate) max_items: Option<Given<u64>>,
 }
 
 #[derive(Debug)]

@@ -226,6 +226,83 @@ fn tasks_and_handlers() {
 }
 
 #[test]
+fn item_readers() {
+    let reader = |lists: bool, config: Value| {
+        let (operation, place) = if lists { ("listObjectsV2", "Prefix") } else { ("getObject", "Key") };
+        distributed(json!({"ItemReader": {"Resource": format!("arn:aws:states:::s3:{operation}"),
+            "Parameters": {"Bucket": "b", format!("{place}.$"): "$.p"}, "ReaderConfig": config}}))
+    };
+    for (lists, config) in [
+        (true, json!({})),
+        (true, json!({"Transformation": "LOAD_AND_FLATTEN", "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"})),
+        (true, json!({"Transformation": "LOAD_AND_FLATTEN", "InputType": "JSON", "ItemsPointer": "/a~1b/0"})),
+        (false, json!({"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a"], "CSVDelimiter": "PIPE"})),
+        (false, json!({"InputType": "JSON", "ItemsPointer": "", "MaxItems": 100_000_000})),
+        (false, json!({"InputType": "JSONL", "MaxItemsPath": "$.n"})),
+        (false, json!({"InputType": "PARQUET"})),
+        (false, json!({"InputType": "MANIFEST"})),
+        (false, json!({"ManifestType": "S3_INVENTORY"})),
+        (false, json!({"ManifestType": "ATHENA_DATA", "InputType": "PARQUET"})),
+    ] {
+        accepts(reader(lists, config));
+    }
+    for (lists, config, field, part) in [
+        (true, json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}), "InputType", "LOAD_AND_FLATTEN"),
+        (true, json!({"Transformation": "LOAD_AND_FLATTEN"}), "InputType", "required"),
+        (true, json!({"ManifestType": "S3_INVENTORY"}), "ManifestType", "not supported"),
+        (
+            false,
+            json!({"Transformation": "LOAD_AND_FLATTEN", "InputType": "JSON"}),
+            "Transformation",
+            "supported: NONE",
+        ),
+        (false, json!({}), "InputType", "required"),
+        (false, json!({"InputType": "XML"}), "InputType", "supported: CSV, JSON, JSONL, PARQUET, MANIFEST"),
+        (false, json!({"InputType": "CSV"}), "CSVHeaderLocation", "required"),
+        (false, json!({"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}), "CSVHeaders", "required"),
+        (
+            false,
+            json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "CSVHeaders": ["a"]}),
+            "CSVHeaders",
+            "only \"CSVHeaderLocation\": \"GIVEN\"",
+        ),
+        (
+            false,
+            json!({"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a", 1]}),
+            "CSVHeaders[1]",
+            "expected a string",
+        ),
+        (
+            false,
+            json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "CSVDelimiter": ","}),
+            "CSVDelimiter",
+            "COMMA, PIPE, SEMICOLON, SPACE, TAB",
+        ),
+        (false, json!({"InputType": "JSONL", "CSVDelimiter": "TAB"}), "CSVDelimiter", "not supported"),
+        (false, json!({"InputType": "JSONL", "ItemsPointer": "/a"}), "ItemsPointer", "not supported"),
+        (false, json!({"InputType": "JSON", "ItemsPointer": "a"}), "ItemsPointer", "JSON Pointer"),
+        (
+            false,
+            json!({"InputType": "JSON", "ItemsPointer": format!("/{}", "x".repeat(1_999))}),
+            "ItemsPointer",
+            "1999",
+        ),
+        (false, json!({"ManifestType": "S3_INVENTORY", "InputType": "CSV"}), "InputType", "no InputType"),
+        (false, json!({"ManifestType": "ATHENA_DATA", "InputType": "JSON"}), "InputType", "one of CSV, JSONL, PARQUET"),
+        (false, json!({"ManifestType": "ATHENA_DATA"}), "InputType", "one of CSV, JSONL, PARQUET"),
+        (false, json!({"InputType": "JSON", "MaxItems": -1}), "MaxItems", "from 0 to 100000000"),
+    ] {
+        refuses(reader(lists, config), &format!("States.S.ItemReader.ReaderConfig.{field}"), part);
+    }
+    let parquet = json!({"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "PARQUET"},
+        "Parameters": {"Bucket": "b", "Key": "k", "VersionId": "v"}});
+    refuses(distributed(json!({"ItemReader": parquet})), "States.S.ItemReader.Parameters.VersionId", "not supported");
+    let without_key = json!({"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "PARQUET"},
+        "Parameters": {"Bucket": "b"}});
+    refuses(distributed(json!({"ItemReader": without_key})), "States.S.ItemReader.Parameters", "\"Key\"");
+}
+
+#[test]
 fn maps() {
     accepts(distributed(json!({})));
     accepts(distributed(json!({
@@ -244,17 +321,6 @@ fn maps() {
         reader.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         distributed(json!({"ItemReader": reader}))
     };
-    refuses(
-        reader(json!({"ReaderConfig": {"InputType": "CSV"}})),
-        "States.S.ItemReader.ReaderConfig.InputType",
-        "\"CSV\" is not supported by the local engine yet; supported: ",
-    );
-    refuses(
-        reader(json!({"ReaderConfig": {"Transformation": "LOAD_AND_FLATTEN"}})),
-        "States.S.ItemReader.ReaderConfig.Transformation",
-        "\"LOAD_AND_FLATTEN\"",
-    );
-    refuses(reader(json!({"Resource": "arn:aws:states:::s3:getObject"})), "States.S.ItemReader.Resource", "getObject");
     refuses(reader(json!({"Arguments": {}})), "States.S.ItemReader.Arguments", "not supported");
     refuses(reader(json!({"Parameters": {"Prefix": "p"}})), "States.S.ItemReader.Parameters", "\"Bucket\"");
     refuses(

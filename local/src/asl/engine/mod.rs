@@ -10,17 +10,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::checkpoint::{Redrivable, Redrivables};
 use super::context::Identity;
 use super::definition::{Definition, StateMachine};
 use super::error::{StateError, Stop};
 use super::size::{PAYLOAD_BYTES_MAX, exceeds};
 use super::time;
-use crate::distributed_map::MapRunSummary;
+use crate::distributed_map::{MapRunSummary, MapRuns};
 use crate::observer::{Notice, Observer};
 use crate::services::Services;
 
+mod checkpoint;
 mod clock;
 mod history;
 mod nested;
@@ -32,6 +35,8 @@ mod tests;
 mod wait;
 mod work;
 
+pub(crate) use checkpoint::{Checkpoint, Whereabouts};
+pub use checkpoint::{EXECUTIONS_REDRIVABLE_MAX, REDRIVES_MAX, RedriveError};
 pub(crate) use clock::Clock;
 pub(crate) use history::{History, STANDARD_EVENTS_MAX};
 pub(crate) use nested::items;
@@ -39,6 +44,12 @@ pub(crate) use states::Visit;
 
 /// Longest run of an express execution, as in the service.
 pub(crate) const EXPRESS_DURATION_MAX: Duration = Duration::from_secs(300);
+/// Bytes of a result file, as in the service.
+const RESULT_FILE_BYTES_MAX: u64 = 5_000_000_000;
+/// Bytes of children that wait for a redrive: ten thousand with the largest input.
+const REDRIVE_BYTES_MAX: u64 = 4 * 1_024 * 1_024 * 1_024;
+/// Steps of reading items, of all Map Runs together, that may block at a time.
+const READING_STEPS: usize = 4;
 /// Most Map Runs that a result lists; later ones are only observed.
 const MAP_RUNS_LISTED_MAX: usize = 1_000;
 
@@ -55,6 +66,11 @@ pub struct EngineOptions {
     /// limit; here it keeps ten thousand parallel children of 256 KiB from filling the memory of one machine (parsed
     /// JSON takes several times the bytes of its text). At least one child always runs.
     pub child_input_bytes_max: usize,
+    /// Bytes after which a result file is closed and the next one begun.
+    pub result_file_bytes_max: u64,
+    /// Most bytes of children that did not succeed that one Map Run keeps in a temporary file for a redrive. What does
+    /// not fit is not run again.
+    pub redrive_bytes_max: u64,
 }
 
 impl Default for EngineOptions {
@@ -64,6 +80,8 @@ impl Default for EngineOptions {
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             child_input_bytes_max: 16 * 1_024 * 1_024,
+            result_file_bytes_max: RESULT_FILE_BYTES_MAX,
+            redrive_bytes_max: REDRIVE_BYTES_MAX,
         }
     }
 }
@@ -79,9 +97,24 @@ pub(crate) struct Core {
     pub(crate) services: Arc<dyn Services>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) options: EngineOptions,
+    pub(crate) map_runs: MapRuns,
+    /// Places for steps of reading items that block.
+    pub(crate) reading: Arc<Semaphore>,
+    redrivables: Redrivables,
 }
 
 impl Core {
+    pub(crate) fn new(services: Arc<dyn Services>, options: EngineOptions, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            services,
+            observer,
+            options,
+            map_runs: MapRuns::default(),
+            reading: Arc::new(Semaphore::new(READING_STEPS)),
+            redrivables: Redrivables::default(),
+        }
+    }
+
     /// An ARN of the Step Functions service.
     pub(crate) fn arn(&self, kind: &str, rest: &str) -> String {
         format!("arn:aws:states:{}:{}:{kind}:{rest}", self.options.region, self.options.account)
@@ -143,7 +176,7 @@ pub struct ExecutionResult {
 impl Engine {
     /// An engine that reaches the world through `services` and tells `observer` what happens.
     pub fn new(services: Arc<dyn Services>, options: EngineOptions, observer: Arc<dyn Observer>) -> Self {
-        Self { core: Arc::new(Core { services, observer, options }) }
+        Self { core: Arc::new(Core::new(services, options, observer)) }
     }
 
     /// Runs a definition from its first state to an end, as a standard execution.
@@ -157,18 +190,52 @@ impl Engine {
         input: Value,
         cancel: CancellationToken,
     ) -> ExecutionResult {
+        let input = Arc::new(input);
+        let start = Timestamp::now();
+        let execution_arn = self.core.arn("execution", &format!("{}:{name}", self.core.options.state_machine_name));
+        let machine = &definition.machine;
+        let attempt = Attempt { machine, execution_arn, name, input, start, redrives: 0, checkpoint: None };
+        self.attempt(attempt, cancel).await
+    }
+
+    /// Runs an execution that ended without success once more, from the state where it failed. A Distributed Map there
+    /// goes on with its Map Run: children that succeeded are not run again.
+    ///
+    /// # Errors
+    /// [`RedriveError`] when nothing is known of such an execution, or it was redriven too often.
+    pub async fn redrive(
+        &self,
+        execution_arn: &str,
+        cancel: CancellationToken,
+    ) -> Result<ExecutionResult, RedriveError> {
+        let Redrivable { machine, name, start, redrives, kept } = self.core.redrivables.take(execution_arn)?;
+        let forgotten = |_| RedriveError::NotRedrivable(execution_arn.to_owned());
+        let (input, checkpoint) = serde_json::from_str(&kept).map_err(forgotten)?;
+        let (name, redrives) = (name.as_str(), redrives + 1);
+        let (input, execution_arn) = (Arc::new(input), execution_arn.to_owned());
+        let attempt = Attempt { machine: &machine, execution_arn, name, input, start, redrives, checkpoint };
+        Ok(self.attempt(attempt, cancel).await)
+    }
+
+    /// The Map Runs of this engine.
+    pub fn map_runs(&self) -> &MapRuns {
+        &self.core.map_runs
+    }
+
+    async fn attempt(&self, attempt: Attempt<'_>, cancel: CancellationToken) -> ExecutionResult {
+        let Attempt { machine, execution_arn, name, input, start, redrives, checkpoint } = attempt;
         let core = &self.core;
         let machine_name = &core.options.state_machine_name;
-        let start = Timestamp::now();
-        let execution_arn = core.arn("execution", &format!("{machine_name}:{name}"));
         let identity = Identity {
             execution_id: execution_arn.clone(),
             execution_name: name.to_owned(),
             role: role(&core.options),
             start_time: time::text(start),
-            input: Arc::new(input),
+            input: Arc::clone(&input),
             state_machine_id: core.arn("stateMachine", machine_name),
             state_machine_name: machine_name.clone(),
+            redrive_count: redrives,
+            redrive_time: (redrives > 0).then(time::now_text),
         };
         core.observer.notice(Notice::ExecutionStarted { execution: &execution_arn });
         // A child token, so that a timeout of this execution does not cancel what belongs to the caller.
@@ -180,13 +247,31 @@ impl Engine {
             clock: Clock::default(),
             top: true,
             map_runs: Mutex::new(Vec::new()),
+            whereabouts: Whereabouts::new(checkpoint, true),
         });
-        let ending = Ending::from(execution.run(&definition.machine, definition.machine.timeout).await);
+        let ending = Ending::from(execution.run(machine, machine.timeout).await);
         core.observer.notice(Notice::ExecutionFinished { execution: &execution_arn, status: ending.status });
+        if ending.status != ExecutionStatus::Succeeded
+            && let Ok(kept) = serde_json::to_string(&(&*input, execution.whereabouts.take()))
+        {
+            let (machine, name) = (Arc::clone(machine), name.to_owned());
+            core.redrivables.keep(&execution_arn, Redrivable { machine, name, start, redrives, kept });
+        }
         let map_runs = std::mem::take(&mut *execution.map_runs.lock().unwrap_or_else(PoisonError::into_inner));
         let Ending { status, output, error, cause } = ending;
         ExecutionResult { execution_arn, status, output, error, cause, start, stop: Timestamp::now(), map_runs }
     }
+}
+
+/// The first run of an execution, or a redrive.
+struct Attempt<'a> {
+    machine: &'a Arc<StateMachine>,
+    execution_arn: String,
+    name: &'a str,
+    input: Arc<Value>,
+    start: Timestamp,
+    redrives: u64,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// The role that the context object names; nothing checks it here.
@@ -205,6 +290,7 @@ pub(crate) struct Execution {
     /// True for the execution that [`Engine::run`] made; only this one tells of its states.
     pub(crate) top: bool,
     pub(crate) map_runs: Mutex<Vec<MapRunSummary>>,
+    pub(crate) whereabouts: Whereabouts,
 }
 
 impl Execution {
@@ -217,8 +303,7 @@ impl Execution {
             ))
             .into());
         }
-        let input = Value::clone(&self.identity.input);
-        let work = states::run(self, machine, input, None);
+        let work = states::run_outermost(self, machine);
         let Some(limit) = limit else { return work.await };
         tokio::pin!(work);
         tokio::select! {

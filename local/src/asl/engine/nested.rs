@@ -51,7 +51,7 @@ impl Visit<'_> {
             .map_err(|error| self.located(error))?
             .into_iter()
             .enumerate()
-            .map(|(index, value)| ItemContext { index: index as u64, value, source: None })
+            .map(|(index, value)| ItemContext { index: index as u64, key: None, value, source: None })
             .collect();
         let inputs = items
             .iter()

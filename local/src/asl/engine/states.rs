@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::Execution;
+use super::checkpoint::Whereabouts;
 use crate::asl::context::{Context, ItemContext, Scope};
 use crate::asl::definition::{
     Body, ChoiceState, FailState, FailText, PassState, ResultPath, Selection, State, StateMachine, Transition,
@@ -40,31 +41,58 @@ pub(super) fn run<'a>(
     input: Value,
     item: Option<&'a ItemContext>,
 ) -> BoxFuture<'a, Result<Value, Stop>> {
-    Box::pin(async move {
-        let mut name = machine.start_at.clone();
-        let mut data = input;
-        loop {
-            if execution.cancel.is_cancelled() {
-                return Err(Stop::Aborted);
-            }
-            let state = machine
-                .states
-                .get(&name)
-                .ok_or_else(|| StateError::runtime(format!("The state '{name}' does not exist.")))?;
-            if execution.top && item.is_none() {
-                execution.core.observer.notice(Notice::StateEntered { state: &state.name });
-            }
-            let entered_event = execution.history.record(1)?;
-            let visit = Visit { execution, state, item, entered_event, entered_time: time::now_text() };
-            match visit.run(data).await? {
-                Flow::Next(next, output) => {
-                    name = next;
-                    data = output;
-                }
-                Flow::End(output) => return Ok(output),
-            }
+    Box::pin(walk(execution, machine, machine.start_at.clone(), input, item, None))
+}
+
+/// Runs the whole machine of an execution, in a redrive from the state where it failed.
+pub(super) fn run_outermost<'a>(
+    execution: &'a Arc<Execution>,
+    machine: &'a StateMachine,
+) -> BoxFuture<'a, Result<Value, Stop>> {
+    let whereabouts = &execution.whereabouts;
+    let start = whereabouts.start();
+    let name = start.map_or(&machine.start_at, |checkpoint| &checkpoint.state).clone();
+    let input = start.and_then(|checkpoint| checkpoint.input.as_ref()).unwrap_or(&execution.identity.input);
+    Box::pin(walk(execution, machine, name, input.clone(), None, Some(whereabouts)))
+}
+
+async fn walk<'a>(
+    execution: &'a Arc<Execution>,
+    machine: &'a StateMachine,
+    mut name: String,
+    mut data: Value,
+    item: Option<&'a ItemContext>,
+    whereabouts: Option<&'a Whereabouts>,
+) -> Result<Value, Stop> {
+    let mut resumed = whereabouts.is_some_and(|whereabouts| whereabouts.start().is_some());
+    if let Some(whereabouts) = whereabouts {
+        whereabouts.begin(&name);
+    }
+    loop {
+        if execution.cancel.is_cancelled() {
+            return Err(Stop::Aborted);
         }
-    })
+        let state = machine
+            .states
+            .get(&name)
+            .ok_or_else(|| StateError::runtime(format!("The state '{name}' does not exist.")))?;
+        if execution.top && item.is_none() {
+            execution.core.observer.notice(Notice::StateEntered { state: &state.name });
+        }
+        let entered_event = execution.history.record(1)?;
+        let visit = Visit { execution, state, item, resumed, entered_event, entered_time: time::now_text() };
+        match visit.run(data).await? {
+            Flow::Next(next, output) => {
+                name = next;
+                data = output;
+            }
+            Flow::End(output) => return Ok(output),
+        }
+        resumed = false;
+        if let Some(whereabouts) = whereabouts {
+            whereabouts.enter(&name, &data);
+        }
+    }
 }
 
 /// One visit to one state.
@@ -72,6 +100,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) execution: &'a Arc<Execution>,
     pub(crate) state: &'a State,
     pub(super) item: Option<&'a ItemContext>,
+    /// A redrive goes on with this visit.
+    pub(crate) resumed: bool,
     pub(super) entered_event: u64,
     pub(super) entered_time: String,
 }

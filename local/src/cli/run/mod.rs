@@ -7,8 +7,9 @@
 mod functions;
 mod machine;
 mod map_runs;
+mod objects;
 mod progress;
-mod services;
+pub(super) mod services;
 mod summary;
 mod table;
 mod tally;

@@ -6,11 +6,13 @@ use std::time::UNIX_EPOCH;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::objects;
 use crate::explain::explain;
 use crate::lambda_host::LambdaHost;
 use crate::s3::{self, Attributes, ObjectStore, WriteCondition};
 use crate::services::{
-    LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ServiceError, Services, TaskFailure,
+    LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ObjectUpload, ServiceError, Services,
+    StoredObject, TaskFailure,
 };
 
 /// How the invocations of a run went.
@@ -27,14 +29,14 @@ pub(super) struct Invocations {
 }
 
 /// The services of a local run.
-pub(super) struct LocalServices {
+pub(in crate::cli) struct LocalServices {
     store: Arc<ObjectStore>,
     host: Arc<LambdaHost>,
     invocations: Mutex<Invocations>,
 }
 
 impl LocalServices {
-    pub(super) fn new(store: Arc<ObjectStore>, host: Arc<LambdaHost>) -> Self {
+    pub(in crate::cli) fn new(store: Arc<ObjectStore>, host: Arc<LambdaHost>) -> Self {
         Self { store, host, invocations: Mutex::default() }
     }
 
@@ -79,6 +81,19 @@ impl Services for LocalServices {
     async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), ServiceError> {
         let put = self.store.put(bucket, key, &body, Attributes::default(), WriteCondition::default()).await;
         put.map(|_| ()).map_err(|error| ServiceError::new(explain(&error)))
+    }
+
+    async fn open_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Arc<dyn StoredObject>, ServiceError> {
+        objects::open(&self.store, bucket, key, version).await
+    }
+
+    async fn upload_object(&self, bucket: &str, key: &str) -> Result<Box<dyn ObjectUpload>, ServiceError> {
+        objects::upload(&self.store, bucket, key)
     }
 }
 

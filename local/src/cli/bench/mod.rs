@@ -1,12 +1,15 @@
-//! `mapmill bench`: how fast is the record engine on this machine?
+//! `mapmill bench`: how fast is the record engine on this machine? `mapmill bench engine` asks that of the state machine
+//! engine.
 //!
 //! The measurement fills one core and cannot wait for anything, so it has a thread of its own. That thread tells each
 //! step; the command shows them and listens for signals. When a signal ends the command, the next step finds nobody
 //! listening, and the measurement ends there.
 
+mod engine;
+
 use std::ops::ControlFlow;
 
-use clap::{Args, value_parser};
+use clap::{Args, Subcommand, value_parser};
 use engine_benches::workloads;
 use engine_benches::{BenchError, DEFAULT_ROUNDS, MOST_ROUNDS, Options, Report, Step};
 use job::ByteSize;
@@ -27,9 +30,15 @@ const MOST_STEPS_WAITING: usize = 64;
 /// input in memory and, with the defaults, about a minute.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mapmill bench\n  mapmill bench --only csv-typed ndjson-reshape --size 256MB --json"
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  mapmill bench\n  mapmill bench --only csv-typed ndjson-reshape --size 256MB --json\n  \
+                  mapmill bench engine"
 )]
 pub(super) struct Arguments {
+    /// What to measure instead
+    #[command(subcommand)]
+    other: Option<Other>,
+
     /// How large each input is, 1MB to 1GB
     #[arg(long, value_name = "BYTES", value_parser = ByteSize::parse, default_value = DEFAULT_SIZE)]
     size: ByteSize,
@@ -52,7 +61,16 @@ pub(super) struct Arguments {
     list: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// Measure the state machine engine: many tiny children of a Distributed Map
+    Engine(engine::Arguments),
+}
+
 pub(super) fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
+    if let Some(Other::Engine(arguments)) = &arguments.other {
+        return engine::run(arguments, terminal);
+    }
     if arguments.list {
         for line in engine_benches::list(&workloads::all()) {
             terminal.line(line);
