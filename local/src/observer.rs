@@ -7,12 +7,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::asl::ExecutionStatus;
+use crate::asl::{ExecutionStatus, ExecutionType, HistoryEvent};
 
 /// Somebody who watches a run.
 pub trait Observer: Send + Sync {
     /// Called for every notice, in the order of events within one execution.
     fn notice(&self, notice: Notice<'_>);
+
+    /// True for an observer that wants a [`Notice::History`] for every event of an execution, top or child. Events hold
+    /// whole inputs and outputs, so they are made only when somebody wants them.
+    fn wants_history(&self, _execution: &str) -> bool {
+        false
+    }
 }
 
 /// Watches nothing.
@@ -49,6 +55,13 @@ pub enum Notice<'a> {
         /// Time until the next attempt.
         delay: Duration,
     },
+    /// The history of an execution, top or child, has one more event.
+    History {
+        /// ARN of the execution.
+        execution: &'a str,
+        /// The event.
+        event: &'a HistoryEvent,
+    },
     /// A Distributed Map started its Map Run.
     MapRunStarted {
         /// ARN of the Map Run.
@@ -57,6 +70,12 @@ pub enum Notice<'a> {
         state: &'a str,
         /// Most children at a time, 0 for as many as there may be.
         max_concurrency: u64,
+        /// Most failed items that are tolerated.
+        tolerated_count: u64,
+        /// Largest share of failed items that is tolerated, in percent.
+        tolerated_percentage: f64,
+        /// What kind of executions its children are.
+        execution_type: ExecutionType,
     },
     /// More items are known.
     ItemsListed {

@@ -9,7 +9,9 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::context::Scope;
+use super::error::StateError;
 use super::path::Path;
+use super::template::Query;
 use super::time;
 
 /// A rule: a condition over the input.
@@ -18,7 +20,14 @@ pub(crate) enum Rule {
     And(Vec<Rule>),
     Or(Vec<Rule>),
     Not(Box<Rule>),
-    Test { variable: Path, test: Test },
+    Test {
+        variable: Path,
+        test: Test,
+    },
+    /// `Condition`, with JSONata.
+    Condition(Query),
+    /// `Condition` that is no expression.
+    Constant(bool),
 }
 
 /// What is asked of a variable.
@@ -69,13 +78,18 @@ pub(crate) enum PatternPart {
     Exactly(char),
 }
 
-/// A path in a rule that names nothing.
+/// Why a rule can be neither true nor false.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Absent(pub(crate) String);
+pub(crate) enum Unanswered {
+    /// This path names nothing.
+    Absent(String),
+    /// The condition has no value, or one that is neither true nor false.
+    Failed(StateError),
+}
 
 impl Rule {
     /// True when the rule holds.
-    pub(crate) fn holds(&self, scope: Scope<'_>) -> Result<bool, Absent> {
+    pub(crate) fn holds(&self, scope: Scope<'_>) -> Result<bool, Unanswered> {
         match self {
             Self::And(rules) => {
                 for rule in rules {
@@ -95,17 +109,22 @@ impl Rule {
             }
             Self::Not(rule) => Ok(!rule.holds(scope)?),
             Self::Test { variable, test } => test.holds(variable, scope),
+            Self::Constant(truth) => Ok(*truth),
+            Self::Condition(query) => match query.evaluate(scope).map_err(Unanswered::Failed)? {
+                Value::Bool(truth) => Ok(truth),
+                other => Err(Unanswered::Failed(query.unexpected("boolean", &other))),
+            },
         }
     }
 }
 
 impl Test {
-    fn holds(&self, variable: &Path, scope: Scope<'_>) -> Result<bool, Absent> {
+    fn holds(&self, variable: &Path, scope: Scope<'_>) -> Result<bool, Unanswered> {
         let found = scope.find(variable);
         if let Self::Present(expected) = self {
             return Ok(found.is_some() == *expected);
         }
-        let value = found.ok_or_else(|| Absent(variable.text().to_owned()))?;
+        let value = found.ok_or_else(|| Unanswered::Absent(variable.text().to_owned()))?;
         Ok(match self {
             Self::Present(expected) => *expected,
             Self::Is { kind, expected } => is(*kind, &value) == *expected,
@@ -113,7 +132,7 @@ impl Test {
             Self::Compare { kind, relation, operand } => {
                 let other = match operand {
                     Operand::Fixed(value) => Cow::Borrowed(value),
-                    Operand::At(path) => scope.find(path).ok_or_else(|| Absent(path.text().to_owned()))?,
+                    Operand::At(path) => scope.find(path).ok_or_else(|| Unanswered::Absent(path.text().to_owned()))?,
                 };
                 compare(*kind, &value, &other).is_some_and(|ordering| relation.allows(ordering))
             }
@@ -217,7 +236,7 @@ mod tests {
         let context = Context::new(&identity, "Here", "now", None, None);
         let shown = rule.to_string();
         let found = parse_rule(rule).unwrap().holds(Scope { input: &input, context: &context });
-        assert_eq!(found, expected.map_err(|path| Absent(path.to_owned())), "{shown} on {input}");
+        assert_eq!(found, expected.map_err(|path| Unanswered::Absent(path.to_owned())), "{shown} on {input}");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
-use super::path::{Path, Root, Step, walk};
+use super::path::{Path, Root};
+use super::variables::Variables;
 
 /// Who an execution is; the same for all of its states.
 #[derive(Debug)]
@@ -45,7 +46,20 @@ pub(crate) struct Context<'e> {
     entered_time: &'e str,
     retry_count: Option<u64>,
     item: Option<&'e ItemContext>,
+    extras: Extras<'e>,
     whole: OnceLock<Value>,
+}
+
+/// What only some moments of a visit have.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extras<'e> {
+    variables: Option<&'e Variables>,
+    /// `$states.result`
+    result: Option<&'e Value>,
+    /// `$states.errorOutput`
+    error_output: Option<&'e Value>,
+    /// `$$.Task.Token`
+    token: Option<&'e str>,
 }
 
 impl<'e> Context<'e> {
@@ -56,12 +70,56 @@ impl<'e> Context<'e> {
         retry_count: Option<u64>,
         item: Option<&'e ItemContext>,
     ) -> Self {
-        Self { identity, state, entered_time, retry_count, item, whole: OnceLock::new() }
+        Self { identity, state, entered_time, retry_count, item, extras: Extras::default(), whole: OnceLock::new() }
+    }
+
+    /// The same visit with the variables that it sees.
+    pub(crate) fn with_variables(self, variables: &'e Variables) -> Self {
+        Self { extras: Extras { variables: Some(variables), ..self.extras }, ..self }
+    }
+
+    /// The same visit after its work is done.
+    pub(crate) fn with_result(self, result: &'e Value) -> Self {
+        Self { extras: Extras { result: Some(result), ..self.extras }, ..self }
+    }
+
+    /// The same visit after its work has failed.
+    pub(crate) fn with_error_output(self, error_output: &'e Value) -> Self {
+        Self { extras: Extras { error_output: Some(error_output), ..self.extras }, ..self }
+    }
+
+    /// The same visit with the token that somebody else ends its task by.
+    pub(crate) fn with_token(self, token: Option<&'e str>) -> Self {
+        Self { extras: Extras { token, ..self.extras }, whole: OnceLock::new(), ..self }
+    }
+
+    /// The value of a variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<&'e Value> {
+        self.extras.variables?.get(name)
+    }
+
+    /// What `$states` is for an expression: the context object only where the expression can reach it.
+    pub(crate) fn states(&self, input: &Value, expression: &str) -> Value {
+        let mut states = Map::new();
+        states.insert("input".to_owned(), input.clone());
+        if let Some(result) = self.extras.result {
+            states.insert("result".to_owned(), result.clone());
+        }
+        if let Some(error_output) = self.extras.error_output {
+            states.insert("errorOutput".to_owned(), error_output.clone());
+        }
+        let taken_whole =
+            || expression.match_indices("$states").any(|(at, name)| !expression[at + name.len()..].starts_with('.'));
+        if expression.contains("context") || taken_whole() {
+            states.insert("context".to_owned(), self.whole().clone());
+        }
+        Value::Object(states)
     }
 
     /// The same visit, looking at another item.
     pub(crate) fn with_item<'i>(&'i self, item: &'i ItemContext) -> Context<'i> {
-        Context::new(self.identity, self.state, self.entered_time, self.retry_count, Some(item))
+        let context = Context::new(self.identity, self.state, self.entered_time, self.retry_count, Some(item));
+        Context { extras: self.extras, ..context }
     }
 
     fn whole(&self) -> &Value {
@@ -92,24 +150,28 @@ impl<'e> Context<'e> {
             if let (Some(item), Value::Object(fields)) = (self.item, &mut whole) {
                 fields.insert("Map".to_owned(), json!({"Item": item_value(item)}));
             }
+            if let (Some(token), Value::Object(fields)) = (self.extras.token, &mut whole) {
+                fields.insert("Task".to_owned(), json!({"Token": token}));
+            }
             whole
         })
     }
 
-    fn find<'c>(&'c self, steps: &[Step]) -> Option<Cow<'c, Value>> {
-        if let (Some(item), [Step::Field(map), Step::Field(kind), Step::Field(part), rest @ ..]) = (self.item, steps)
-            && map == "Map"
-            && kind == "Item"
+    /// What a path into the context object names.
+    fn find<'c>(&'c self, path: &Path) -> Option<Cow<'c, Value>> {
+        let mut fields = path.leading_fields();
+        if let (Some(item), Some("Map"), Some("Item"), Some(part)) =
+            (self.item, fields.next(), fields.next(), fields.next())
         {
-            match part.as_str() {
-                "Value" => return walk(&item.value, rest).map(Cow::Borrowed),
-                "Index" if rest.is_empty() => return Some(Cow::Owned(json!(item.index))),
-                "Key" if rest.is_empty() => return item.key.as_deref().map(|text| Cow::Owned(json!(text))),
-                "Source" if rest.is_empty() => return item.source.as_deref().map(|text| Cow::Owned(json!(text))),
-                _ => return None,
-            }
+            return match (part, path.len()) {
+                ("Value", _) => path.find_after(3, &item.value),
+                ("Index", 3) => Some(Cow::Owned(json!(item.index))),
+                ("Key", 3) => item.key.as_deref().map(|text| Cow::Owned(json!(text))),
+                ("Source", 3) => item.source.as_deref().map(|text| Cow::Owned(json!(text))),
+                _ => None,
+            };
         }
-        walk(self.whole(), steps).map(Cow::Borrowed)
+        path.find(self.whole())
     }
 }
 
@@ -139,8 +201,9 @@ impl<'a> Scope<'a> {
     /// What a path names, `None` when there is nothing.
     pub(crate) fn find(&self, path: &Path) -> Option<Cow<'a, Value>> {
         match path.root() {
-            Root::Input => path.find(self.input).map(Cow::Borrowed),
-            Root::Context => self.context.find(path.steps()),
+            Root::Input => path.find(self.input),
+            Root::Context => self.context.find(path),
+            Root::Variable(name) => path.find(self.context.variable(name)?),
         }
     }
 
@@ -149,6 +212,10 @@ impl<'a> Scope<'a> {
         match path.root() {
             Root::Input => path.explain_absence(self.input),
             Root::Context => path.explain_absence(self.context.whole()),
+            Root::Variable(name) => match self.context.variable(name) {
+                Some(value) => path.explain_absence(value),
+                None => format!("The variable '{name}' has no value: path '{}'", path.text()),
+            },
         }
     }
 
@@ -157,6 +224,7 @@ impl<'a> Scope<'a> {
         match path.root() {
             Root::Input => self.input.to_string(),
             Root::Context => self.context.whole().to_string(),
+            Root::Variable(name) => self.context.variable(name).map(Value::to_string).unwrap_or_default(),
         }
     }
 }

@@ -23,6 +23,10 @@ pub mod names {
     pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
     /// An intrinsic function got arguments it cannot work with.
     pub const INTRINSIC_FAILURE: &str = "States.IntrinsicFailure";
+    /// A JSONata expression has no value, or one of the wrong type.
+    pub const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
+    /// A task that somebody else has to end sent no sign of life.
+    pub const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
     /// The items of a Distributed Map could not be read.
     pub const ITEM_READER_FAILED: &str = "States.ItemReaderFailed";
     /// The results of a Distributed Map could not be written.
@@ -50,17 +54,32 @@ pub(crate) struct StateError {
     /// Explanation, where there is one.
     pub(crate) cause: Option<String>,
     pub(crate) reach: Reach,
+    /// Set while a failed evaluation is not in the history yet.
+    pub(crate) evaluation: Option<Evaluation>,
+}
+
+/// Where an evaluation has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Evaluation {
+    /// The field, for instance `Arguments/FunctionName`, where one is at fault.
+    pub(crate) location: Option<String>,
 }
 
 impl StateError {
     /// An error that any handler may handle.
     pub(crate) fn new(name: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { name: name.into(), cause: Some(bounded(cause.into())), reach: Reach::Handled }
+        Self { name: name.into(), cause: Some(bounded(cause.into())), reach: Reach::Handled, evaluation: None }
     }
 
     /// The definition and the data do not fit together: no handler sees this.
     pub(crate) fn runtime(cause: impl Into<String>) -> Self {
         Self { reach: Reach::Never, ..Self::new(names::RUNTIME, cause) }
+    }
+
+    /// A JSONata expression has no value that the field can take.
+    pub(crate) fn evaluation(location: Option<&str>, cause: impl Into<String>) -> Self {
+        let evaluation = Some(Evaluation { location: location.map(str::to_owned) });
+        Self { evaluation, ..Self::new(names::QUERY_EVALUATION_ERROR, cause) }
     }
 
     /// An input or output of a state outgrew the payload limit; wildcards do not match it.
@@ -70,7 +89,7 @@ impl StateError {
 
     /// What a `Fail` state says.
     pub(crate) fn stated(name: Option<String>, cause: Option<String>) -> Self {
-        Self { name: name.unwrap_or_default(), cause: cause.map(bounded), reach: Reach::Handled }
+        Self { name: name.unwrap_or_default(), cause: cause.map(bounded), reach: Reach::Handled, evaluation: None }
     }
 
     /// Puts the state's name and the number of its entry before the cause of an error that the engine raised itself.
@@ -91,6 +110,8 @@ impl StateError {
             Reach::Handled => match pattern {
                 names::ALL => true,
                 names::TASK_FAILED => self.name != names::TIMEOUT,
+                // A missed sign of life is a timeout of its own kind.
+                names::TIMEOUT => self.name == names::HEARTBEAT_TIMEOUT || self.name == names::TIMEOUT,
                 _ => false,
             },
         };

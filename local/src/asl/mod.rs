@@ -13,25 +13,32 @@ pub(crate) mod context;
 mod definition;
 mod engine;
 mod error;
+mod input;
 pub(crate) mod intrinsic;
+pub(crate) mod jsonata;
 pub(crate) mod path;
 pub(crate) mod retry;
 pub(crate) mod size;
 pub(crate) mod template;
 pub(crate) mod time;
+pub(crate) mod variables;
 
 pub(crate) use definition::{
-    CsvLayout, Dataset, Distributed, ExecutionType, Format, Given, ItemBatcher, ItemReader, MapState, OutputType,
-    ResultWriter, StateMachine, Transformation,
+    CsvLayout, Dataset, Distributed, Format, Given, ItemBatcher, ItemReader, Items, MapState, OutputType, ResultWriter,
+    StateMachine, Transformation,
 };
-pub use definition::{DEFINITION_BYTES_MAX, Definition, DefinitionError, SubstituteError, substitute};
+pub use definition::{
+    DEFINITION_BYTES_MAX, Definition, DefinitionError, Diagnostic, ExecutionType, SubstituteError, substitute,
+};
 pub(crate) use engine::{
-    Checkpoint, Clock, Core, EXPRESS_DURATION_MAX, Ending, Execution, History, STANDARD_EVENTS_MAX, Visit, Whereabouts,
-    items, numbers, role,
+    Checkpoint, Clock, Core, EXPRESS_DURATION_MAX, Ending, Execution, History, Visit, Whereabouts, history, items,
+    numbers, role,
 };
 pub use engine::{
-    EXECUTIONS_REDRIVABLE_MAX, Engine, EngineOptions, ExecutionResult, ExecutionStatus, REDRIVES_MAX, RedriveError,
+    EXECUTIONS_REDRIVABLE_MAX, Engine, EngineOptions, ExecutionResult, ExecutionStatus, HistoryEvent,
+    PAYLOAD_BYTES_WITHOUT_QUOTAS, Quotas, REDRIVES_MAX, RedriveError, STANDARD_EVENTS_MAX, TokenError,
 };
 pub use error::{CAUSE_BYTES_MAX, names};
 pub(crate) use error::{StateError, Stop};
+pub use input::{InputError, parse_input};
 pub use size::PAYLOAD_BYTES_MAX;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::definition::ResultPath;
 use super::error::StateError;
+use super::template::Template;
 
 /// One entry of `Retry`.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,10 @@ pub(crate) struct Retrier {
 pub(crate) struct Catcher {
     pub(crate) error_equals: Vec<String>,
     pub(crate) result_path: ResultPath,
+    /// `Assign`: variables that are set when it catches.
+    pub(crate) assign: Option<Template>,
+    /// `Output`, with JSONata.
+    pub(crate) output: Option<Template>,
     pub(crate) next: String,
 }
 

@@ -1,13 +1,15 @@
 //! Payload templates: the JSON of `Parameters`, `ResultSelector`, `ItemSelector` and `BatchInput`.
 //!
-//! A field whose name ends in `.$` holds a path or an intrinsic function call instead of a value. Templates are parsed
-//! with the definition, so a run never meets a malformed one.
+//! With JSONPath a field whose name ends in `.$` holds a path or an intrinsic function call instead of a value; with
+//! JSONata any text between `{%` and `%}` is an expression. Templates are parsed with the definition, so a run never meets
+//! a malformed one.
 
 use serde_json::{Map, Value};
 
 use super::context::Scope;
 use super::error::{StateError, names};
 use super::intrinsic::{Expression, IntrinsicError};
+use super::jsonata;
 
 /// A parsed payload template.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,16 @@ pub(crate) enum Template {
         /// What to compute.
         expression: Expression,
     },
+    /// The value of a JSONata expression.
+    Query(Query),
+}
+
+/// A JSONata expression with the place it stands at.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Query {
+    /// The field, for instance `Arguments/FunctionName`.
+    pub(crate) location: String,
+    pub(crate) expression: jsonata::Expression,
 }
 
 /// A malformed template: where in it, and why.
@@ -84,6 +96,45 @@ impl Template {
         Ok((bare.to_owned(), Self::Computed { field: name.to_owned(), expression }))
     }
 
+    /// Parses a template of JSONata expressions; `location` is the field it stands in.
+    pub(crate) fn parse_queries(value: &Value, location: &str) -> Result<Self, TemplateSyntaxError> {
+        Ok(match value {
+            Value::Object(fields) => {
+                let parsed = fields
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), Self::parse_queries(value, &format!("{location}/{name}"))?)))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let fixed = parsed.iter().all(|(_, template)| matches!(template, Self::Fixed(_)));
+                if fixed { Self::Fixed(value.clone()) } else { Self::Object(parsed) }
+            }
+            Value::Array(elements) => {
+                let parsed = elements
+                    .iter()
+                    .enumerate()
+                    .map(|(index, element)| Self::parse_queries(element, &format!("{location}[{index}]")))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let fixed = parsed.iter().all(|template| matches!(template, Self::Fixed(_)));
+                if fixed { Self::Fixed(value.clone()) } else { Self::Array(parsed) }
+            }
+            Value::String(text) => match Query::parse(text, location) {
+                Some(query) => Self::Query(query?),
+                None => Self::Fixed(value.clone()),
+            },
+            _ => Self::Fixed(value.clone()),
+        })
+    }
+
+    /// Calls a function with every expression and path in the template.
+    pub(crate) fn each(&self, found: &mut dyn FnMut(Part<'_>)) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Object(fields) => fields.iter().for_each(|(_, template)| template.each(found)),
+            Self::Array(elements) => elements.iter().for_each(|template| template.each(found)),
+            Self::Computed { expression, .. } => found(Part::Expression(expression)),
+            Self::Query(query) => found(Part::Query(query)),
+        }
+    }
+
     /// Computes the value of the template.
     pub(crate) fn fill(&self, scope: Scope<'_>) -> Result<Value, StateError> {
         match self {
@@ -97,7 +148,62 @@ impl Template {
                 elements.iter().map(|template| template.fill(scope)).collect::<Result<_, _>>().map(Value::Array)
             }
             Self::Computed { field, expression } => evaluate(expression, field, scope),
+            Self::Query(query) => query.evaluate(scope),
         }
+    }
+}
+
+/// A part of a template that is computed.
+pub(crate) enum Part<'t> {
+    Expression(&'t Expression),
+    Query(&'t Query),
+}
+
+impl Query {
+    /// The expression between the marks of a text; `None` when it has none.
+    pub(crate) fn parse(text: &str, location: &str) -> Option<Result<Self, TemplateSyntaxError>> {
+        let between = jsonata::between_marks(text)?;
+        let place = location.split_once('/').map_or("", |(_, rest)| rest).replace('/', ".");
+        Some(match jsonata::Expression::parse(between) {
+            Ok(expression) => Ok(Self { location: location.to_owned(), expression }),
+            Err(message) => Err(TemplateSyntaxError {
+                place,
+                message: format!("the JSONata expression \"{between}\" cannot be read: {message}"),
+            }),
+        })
+    }
+
+    /// Computes the value.
+    pub(crate) fn evaluate(&self, scope: Scope<'_>) -> Result<Value, StateError> {
+        self.expression.evaluate(scope).map_err(|failure| {
+            let reason = match failure {
+                jsonata::Failure::Undefined => "returned nothing (undefined).".to_owned(),
+                jsonata::Failure::Unsupported => "returned an unsupported result type.".to_owned(),
+                jsonata::Failure::Threw(message) => format!("threw an error during evaluation. {message}"),
+            };
+            self.fail(&reason)
+        })
+    }
+
+    /// The error of a value that has another type than the field takes.
+    pub(crate) fn unexpected(&self, expected: &str, value: &Value) -> StateError {
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        self.fail(&format!(
+            "returned an unexpected result type. Expected '{expected}', but was '{kind}' for value: {value}"
+        ))
+    }
+
+    fn fail(&self, reason: &str) -> StateError {
+        let (text, location) = (self.expression.text(), &self.location);
+        let cause = format!("The JSONata expression '{text}' specified for the field '{location}' {reason}");
+        StateError::evaluation(Some(location), cause)
     }
 }
 

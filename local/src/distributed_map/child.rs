@@ -10,8 +10,8 @@ use super::batcher::Batch;
 use super::spool::{Ended, Unfinished};
 use crate::asl::context::Identity;
 use crate::asl::{
-    Checkpoint, Clock, EXPRESS_DURATION_MAX, Ending, Execution, ExecutionStatus, ExecutionType, History,
-    STANDARD_EVENTS_MAX, StateMachine, Whereabouts, role, time,
+    Checkpoint, Clock, EXPRESS_DURATION_MAX, Ending, Execution, ExecutionStatus, ExecutionType, History, StateMachine,
+    Whereabouts, role, time,
 };
 
 /// What all children of a Map Run have in common.
@@ -131,15 +131,16 @@ impl Family {
             // The service tells it to STANDARD executions only.
             redrive_time: (is_standard && child.redrives > 0).then(|| time::text(start)),
         };
-        let (events, limit) = match self.execution_type {
-            ExecutionType::Standard => (Some(STANDARD_EVENTS_MAX), None),
-            ExecutionType::Express => (None, Some(EXPRESS_DURATION_MAX)),
+        let core = &self.parent.core;
+        let (history, limit) = match self.execution_type {
+            ExecutionType::Standard => (History::of_standard(&child.arn, &core.options.quotas, &core.observer), None),
+            ExecutionType::Express => (History::of_express(&child.arn, &core.observer), Some(EXPRESS_DURATION_MAX)),
         };
         let execution = Arc::new(Execution {
             core: Arc::clone(&self.parent.core),
             identity,
             cancel: self.cancel.child_token(),
-            history: History::new(events),
+            history,
             clock: Clock::default(),
             top: false,
             map_runs: Mutex::new(Vec::new()),

@@ -71,10 +71,14 @@ impl MapRun {
     pub(super) async fn run(self, feed: Feed<'_>) -> Result<Value, Stop> {
         let Self { handle, execution, execution_type, processor, cancel, settings, before } = self;
         let core = Arc::clone(&execution.core);
+        let limits = handle.limits();
         core.observer.notice(Notice::MapRunStarted {
             map_run: handle.arn(),
             state: &handle.names.state,
-            max_concurrency: handle.limits().max_concurrency,
+            max_concurrency: limits.max_concurrency,
+            tolerated_count: limits.tolerance.count.unwrap_or(0),
+            tolerated_percentage: limits.tolerance.percentage.unwrap_or(0.0),
+            execution_type,
         });
         let family = Family {
             parent: Arc::clone(&execution),

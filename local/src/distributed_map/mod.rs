@@ -18,13 +18,13 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::handle::{Limits, Names};
 use self::map_run::{Before, MapRun};
 use crate::asl::context::Scope;
-use crate::asl::{Distributed, MapState, Stop, Visit};
+use crate::asl::{Distributed, MapState, Stop, Visit, history};
 
 mod batcher;
 mod child;
@@ -64,12 +64,22 @@ pub(crate) async fn run(
     let effective = visit.effective_input(None, raw, &context)?;
     let scope = Scope { input: &effective, context: &context };
     // Started, as far as the history goes; wrong numbers fail the state before its Map Run starts.
-    visit.execution.history.record(1)?;
+    visit.record("MapStateStarted", || {
+        // How many items a reader will find is not known yet, and the service says 0.
+        let length = match &distributed.reader {
+            Some(_) => 0,
+            None => settings::given(map, scope).map_or(0, |source| source.given_items()),
+        };
+        Some(("mapStateStartedEventDetails", json!({"length": length})))
+    })?;
     let settings = settings::resolve(map, distributed, scope).map_err(|error| visit.located(error))?;
-    visit.execution.history.record(1)?;
     let core = &visit.execution.core;
     let execution_arn = &visit.execution.identity.execution_id;
     let parked = if visit.resumed { core.map_runs.unpark(execution_arn, &visit.state.name) } else { None };
+    let (kind, details) = match parked {
+        Some(_) => ("MapRunRedriven", "mapRunRedrivenEventDetails"),
+        None => ("MapRunStarted", "mapRunStartedEventDetails"),
+    };
     let (handle, before) = match parked {
         Some(parked) => parked.redrive(),
         None => {
@@ -79,6 +89,13 @@ pub(crate) async fn run(
             (handle, Before::default())
         }
     };
+    visit.record(kind, || {
+        let mut content = json!({"mapRunArn": handle.arn()});
+        if kind == "MapRunRedriven" {
+            content["redriveCount"] = handle.describe().redrive_count.into();
+        }
+        Some((details, content))
+    })?;
     let cancel: CancellationToken = visit.execution.cancel.child_token();
     let run = MapRun {
         handle,
@@ -91,7 +108,21 @@ pub(crate) async fn run(
     };
     let feed = feed::Feed { selector: map.item_selector.as_ref(), scope };
     let result = run.run(feed).await;
-    visit.execution.history.record(2)?;
+    match &result {
+        Ok(_) => {
+            // The service links what leaves the state to the start of the Map Run.
+            let succeeded = visit.record_beside("MapRunSucceeded", history::nothing)?;
+            visit.execution.history.record_behind(succeeded, "MapStateSucceeded", history::nothing)?;
+        }
+        Err(Stop::Failed(error)) => {
+            visit.record("MapRunFailed", || {
+                history::failure("mapRunFailedEventDetails", Some(&error.name), error.cause.as_deref())
+            })?;
+        }
+        Err(Stop::TimedOut | Stop::Aborted) => {
+            visit.record("MapRunAborted", history::nothing)?;
+        }
+    }
     result
 }
 

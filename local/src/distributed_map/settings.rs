@@ -1,5 +1,7 @@
 //! What a Map Run is told: numbers, buckets and inputs that a state may give by path, computed once before it starts.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::batcher::BatchLimits;
@@ -8,7 +10,7 @@ use super::tolerance::Tolerance;
 use crate::asl::context::Scope;
 use crate::asl::template::Template;
 use crate::asl::{
-    Dataset, Distributed, Given, ItemBatcher, ItemReader, MapState, OutputType, PAYLOAD_BYTES_MAX, ResultWriter,
+    Dataset, Distributed, Given, ItemBatcher, ItemReader, Items, MapState, OutputType, PAYLOAD_BYTES_MAX, ResultWriter,
     StateError, Transformation, items, numbers,
 };
 
@@ -62,13 +64,7 @@ fn optional(given: &Option<Given<u64>>, field: &str, scope: Scope<'_>) -> Result
 
 fn source(map: &MapState, reader: Option<&ItemReader>, scope: Scope<'_>) -> Result<Source, StateError> {
     // With a reader the service does not look at ItemsPath.
-    let Some(reader) = reader else {
-        // A Distributed Map may also run over the members of an object.
-        return match scope.find(&map.items_path).as_deref() {
-            Some(Value::Object(members)) => Ok(Source::Members(members.clone().into_iter().collect())),
-            _ => Ok(Source::Array(items(map, scope)?)),
-        };
-    };
+    let Some(reader) = reader else { return given(map, scope) };
     let max_items = match &reader.max_items {
         Some(given) => Some(numbers::whole(given, "MaxItems", scope)?),
         None => None,
@@ -85,6 +81,21 @@ fn source(map: &MapState, reader: Option<&ItemReader>, scope: Scope<'_>) -> Resu
         owner: parameters.text("ExpectedBucketOwner")?,
         max_items,
     })
+}
+
+/// The items that stand in the state's input or are computed. Other than an inline Map, a Distributed Map may also run
+/// over the members of an object.
+pub(super) fn given(map: &MapState, scope: Scope<'_>) -> Result<Source, StateError> {
+    let found = match &map.items {
+        Items::At(path) => scope.find(path).map(Cow::into_owned),
+        Items::Given(template, _) => Some(template.fill(scope)?),
+    };
+    match found {
+        Some(Value::Object(members)) => Ok(Source::Members(members.into_iter().collect())),
+        Some(Value::Array(items)) => Ok(Source::Array(items)),
+        // What has no items fails in the same words as in an inline Map.
+        _ => Ok(Source::Array(items(map, scope)?)),
+    }
 }
 
 /// The computed parameters of a reader or writer.

@@ -139,7 +139,8 @@ mod tests {
     use super::*;
 
     fn child(index: u64) -> Unfinished {
-        let checkpoint = Checkpoint { state: "S".to_owned(), input: Some(json!([index])) };
+        let checkpoint =
+            Checkpoint { state: "S".to_owned(), input: Some(json!([index])), variables: Default::default() };
         Unfinished {
             index,
             name: format!("child-{index}"),

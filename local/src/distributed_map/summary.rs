@@ -60,7 +60,7 @@ impl Counts {
     }
 
     /// The number of those that ended like this.
-    pub(super) fn ended(&mut self, status: ExecutionStatus) -> &mut u64 {
+    pub(crate) fn ended(&mut self, status: ExecutionStatus) -> &mut u64 {
         match status {
             ExecutionStatus::Succeeded => &mut self.succeeded,
             ExecutionStatus::Failed => &mut self.failed,

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
+pub(crate) mod actions;
+pub mod endpoints;
 #[cfg(test)]
 pub(crate) mod fake;
 mod objects;
@@ -35,6 +38,18 @@ pub trait Services: Send + Sync {
     /// Returns one page of the objects under a prefix, in key order.
     async fn list_objects(&self, request: ListRequest<'_>) -> Result<ListPage, ServiceError>;
 
+    /// Calls an action of another service, such as `sqs` `sendMessage` or `aws-sdk:s3` `getObject`, and returns its result
+    /// in the shape that a state sees.
+    ///
+    /// A world without such services says so by the error `States.Runtime`.
+    async fn call_service(&self, request: ServiceRequest<'_>) -> Result<Value, TaskFailure> {
+        let ServiceRequest { resource_type, action, .. } = request;
+        Err(TaskFailure {
+            error: "States.Runtime".to_owned(),
+            cause: format!("No service is connected that could answer {resource_type}:{action}"),
+        })
+    }
+
     /// Stores an object under a key, replacing what was there. It becomes visible whole or not at all.
     async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), ServiceError>;
 
@@ -59,6 +74,42 @@ pub struct LambdaRequest<'a> {
     pub payload: Bytes,
     /// To be told when the function has its place, before it runs. Dropping it says the same.
     pub begun: oneshot::Sender<()>,
+}
+
+/// One call of an action of a service.
+#[derive(Debug)]
+pub struct ServiceRequest<'a> {
+    /// The service as the resource names it: `sqs`, or `aws-sdk:sqs` for the integration that is the same for all.
+    pub resource_type: &'a str,
+    /// For instance `sendMessage`.
+    pub action: &'a str,
+    /// The parameters as the state computed them.
+    pub parameters: Map<String, Value>,
+}
+
+/// What optimised integrations add to a result: how the service answered over HTTP.
+pub(crate) fn metadata(
+    request_id: &str,
+    content_type: &str,
+    content_length: &str,
+    extra: &[(&str, &str)],
+) -> Map<String, Value> {
+    let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let mut headers = vec![
+        ("Connection", "keep-alive"),
+        ("Content-Length", content_length),
+        ("Content-Type", content_type),
+        ("Date", date.as_str()),
+        ("x-amzn-RequestId", request_id),
+    ];
+    headers.extend(extra);
+    let single: Map<_, _> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let all: Map<_, _> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
+    let http = json!({"AllHttpHeaders": all, "HttpHeaders": single, "HttpStatusCode": 200});
+    Map::from_iter([
+        ("SdkHttpMetadata".to_owned(), http),
+        ("SdkResponseMetadata".to_owned(), json!({"RequestId": request_id})),
+    ])
 }
 
 /// What a function that did not fail has answered.

@@ -6,22 +6,120 @@
 use serde_json::{Map, Value};
 
 use super::super::path::{Path, Root};
-use super::super::template::Template;
-use super::{DefinitionError, Given, ResultPath, Selection};
+use super::super::template::{Query, Template};
+use super::{DefinitionError, Given, Language, ResultPath, Selection};
 
 /// The fields of an object that are not read yet.
 pub(super) struct Fields {
     path: String,
     fields: Map<String, Value>,
+    language: Language,
+    machine_language: Language,
 }
 
 impl Fields {
     /// Takes an object apart.
     pub(super) fn of(value: Value, path: &str) -> Result<Self, DefinitionError> {
         match value {
-            Value::Object(fields) => Ok(Self { path: path.to_owned(), fields }),
+            Value::Object(fields) => {
+                let language = Language::JsonPath;
+                Ok(Self { path: path.to_owned(), fields, language, machine_language: language })
+            }
             other => Err(DefinitionError::new(path, format!("expected an object, found {}", kind(&other)))),
         }
+    }
+
+    /// Takes an object apart that stands inside of these fields.
+    pub(super) fn inner(&self, value: Value, path: &str) -> Result<Self, DefinitionError> {
+        let mut inner = Self::of(value, path)?;
+        inner.language = self.language;
+        inner.machine_language = self.machine_language;
+        Ok(inner)
+    }
+
+    /// How the fields compute data: what a text means depends on it.
+    pub(super) fn language(&self) -> Language {
+        self.language
+    }
+
+    pub(super) fn set_language(&mut self, language: Language) {
+        self.language = language;
+        self.machine_language = language;
+    }
+
+    /// The language of states that stand inside of these fields and say nothing themselves.
+    pub(super) fn machine_language(&self) -> Language {
+        self.machine_language
+    }
+
+    pub(super) fn set_machine_language(&mut self, language: Language) {
+        self.machine_language = language;
+    }
+
+    /// Required fields that are not there.
+    pub(super) fn missing(&self, names: &[&str]) -> DefinitionError {
+        let message = match names {
+            [name] => format!("the field \"{name}\" is required"),
+            names => format!("the fields \"{}\" are required", names.join("\" and \"")),
+        };
+        DefinitionError::new(&self.path, message)
+            .in_service_words(&self.path, format!("These fields are required: [{}]", names.join(", ")))
+    }
+
+    /// The field that a location in an error names, without the path to the state.
+    fn location(&self, name: &str) -> String {
+        // Below a state the fields stand in objects of their own, for instance `Catch[0]`.
+        let state = self.path.rfind("States.").map_or(self.path.as_str(), |at| &self.path[at + "States.".len()..]);
+        match state.split_once('.') {
+            Some((_, inner)) => format!("{}/{name}", inner.replace('.', "/")),
+            None => name.to_owned(),
+        }
+    }
+
+    /// With JSONata: the expression that is the whole value of a field.
+    pub(super) fn query(&mut self, name: &str) -> Result<Option<Query>, DefinitionError> {
+        if self.language == Language::JsonPath {
+            return Ok(None);
+        }
+        let Some(Value::String(text)) = self.fields.get(name) else { return Ok(None) };
+        let Some(query) = Query::parse(text, &self.location(name)) else { return Ok(None) };
+        self.fields.shift_remove(name);
+        query.map(Some).map_err(|error| self.error(name, error.message))
+    }
+
+    /// `Parameters`, or `Arguments` with JSONata.
+    pub(super) fn arguments(&mut self) -> Result<Option<Template>, DefinitionError> {
+        match self.language {
+            Language::JsonPath => self.template("Parameters"),
+            Language::Jsonata => self.template("Arguments"),
+        }
+    }
+
+    /// `Output`, which only JSONata has.
+    pub(super) fn output(&mut self) -> Result<Option<Template>, DefinitionError> {
+        if self.language == Language::Jsonata { self.template("Output") } else { Ok(None) }
+    }
+
+    /// `Assign`: the variables and how their values are computed.
+    pub(super) fn assign(&mut self) -> Result<Option<Template>, DefinitionError> {
+        let name = "Assign";
+        let names: Vec<String> = match self.fields.get(name) {
+            None => return Ok(None),
+            Some(Value::Object(assigned)) => assigned.keys().cloned().collect(),
+            Some(other) => return Err(self.error(name, format!("expected an object, found {}", kind(other)))),
+        };
+        for assigned in &names {
+            let bare = match self.language {
+                Language::JsonPath => assigned.strip_suffix(".$").unwrap_or(assigned),
+                Language::Jsonata => assigned,
+            };
+            if !is_variable_name(bare) {
+                let message = "a variable's name has 1 to 80 letters, digits and underscores, does not begin with a \
+                               digit and is not \"states\"";
+                return Err(DefinitionError::new(join(&self.at(name), assigned), message));
+            }
+        }
+        self.template(name)
     }
 
     /// The path of a field.
@@ -39,7 +137,7 @@ impl Fields {
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.fields.remove(name)
+        self.fields.shift_remove(name)
     }
 
     /// Gives a field back that was only looked at.
@@ -48,7 +146,7 @@ impl Fields {
     }
 
     pub(super) fn require(&mut self, name: &str) -> Result<Value, DefinitionError> {
-        let missing = DefinitionError::new(&self.path, format!("the field \"{name}\" is required"));
+        let missing = self.missing(&[name]);
         self.take(name).ok_or(missing)
     }
 
@@ -73,7 +171,7 @@ impl Fields {
     }
 
     pub(super) fn required_string(&mut self, name: &str) -> Result<String, DefinitionError> {
-        let missing = DefinitionError::new(&self.path, format!("the field \"{name}\" is required"));
+        let missing = self.missing(&[name]);
         self.string(name)?.ok_or(missing)
     }
 
@@ -126,6 +224,12 @@ impl Fields {
         least: u64,
         most: u64,
     ) -> Result<Option<Given<u64>>, DefinitionError> {
+        if self.language == Language::Jsonata {
+            return match self.query(name)? {
+                Some(query) => Ok(Some(Given::Computed(query))),
+                None => Ok(self.whole(name, least, most)?.map(Given::Fixed)),
+            };
+        }
         let path_name = format!("{name}Path");
         self.at_most_one(&[name, &path_name])?;
         let fixed = self.whole(name, least, most)?.map(Given::Fixed);
@@ -138,6 +242,12 @@ impl Fields {
         least: f64,
         most: f64,
     ) -> Result<Option<Given<f64>>, DefinitionError> {
+        if self.language == Language::Jsonata {
+            return match self.query(name)? {
+                Some(query) => Ok(Some(Given::Computed(query))),
+                None => Ok(self.number(name, least, most)?.map(Given::Fixed)),
+            };
+        }
         let path_name = format!("{name}Path");
         self.at_most_one(&[name, &path_name])?;
         let fixed = self.number(name, least, most)?.map(Given::Fixed);
@@ -147,7 +257,7 @@ impl Fields {
     /// `InputPath` and `OutputPath`: a path or null, `$` when absent.
     pub(super) fn selection(&mut self, name: &str) -> Result<Selection, DefinitionError> {
         if self.fields.get(name) == Some(&Value::Null) {
-            self.fields.remove(name);
+            self.fields.shift_remove(name);
             return Ok(Selection::Nothing);
         }
         Ok(Selection::Part(self.path(name)?.unwrap_or_else(Path::input)))
@@ -157,20 +267,32 @@ impl Fields {
     pub(super) fn result_path(&mut self) -> Result<ResultPath, DefinitionError> {
         let name = "ResultPath";
         if self.fields.get(name) == Some(&Value::Null) {
-            self.fields.remove(name);
+            self.fields.shift_remove(name);
             return Ok(ResultPath::Discard);
         }
-        match self.path(name)? {
-            Some(path) if path.root() == Root::Context => {
-                Err(self.error(name, "expected a path into the input (\"$…\"), found one into the context object"))
+        let Some(path) = self.path(name)? else { return Ok(ResultPath::whole()) };
+        match (path.root(), path.reference()) {
+            (Root::Input, Some(steps)) => Ok(ResultPath::Place { text: path.text().to_owned(), steps }),
+            (Root::Input, None) => {
+                Err(self
+                    .error(name, format!("\"{}\" may name more than one place; a result is put at one", path.text())))
             }
-            Some(path) => Ok(ResultPath::Place { text: path.text().to_owned(), steps: path.steps().to_vec() }),
-            None => Ok(ResultPath::Place { text: "$".to_owned(), steps: Vec::new() }),
+            (Root::Context | Root::Variable(_), _) => Err(self.error(
+                name,
+                "expected a path into the input (\"$…\"), found one into the context object or a variable",
+            )),
         }
     }
 
     pub(super) fn template(&mut self, name: &str) -> Result<Option<Template>, DefinitionError> {
-        self.take(name).map(|value| template(&value, &self.at(name))).transpose()
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let path = self.at(name);
+        match self.language {
+            Language::JsonPath => template(&value, &path).map(Some),
+            Language::Jsonata => Template::parse_queries(&value, &self.location(name))
+                .map(Some)
+                .map_err(|error| DefinitionError::new(below(&path, &error.place), error.message)),
+        }
     }
 
     /// The elements of an array with their paths.
@@ -202,16 +324,35 @@ impl Fields {
     }
 }
 
-/// Parses a payload template at a path.
+/// Parses a payload template of paths and intrinsic functions.
 pub(super) fn template(value: &Value, path: &str) -> Result<Template, DefinitionError> {
     Template::parse(value).map_err(|error| {
-        let place = if error.place.starts_with('[') || error.place.is_empty() {
-            format!("{path}{}", error.place)
-        } else {
-            join(path, &error.place)
+        let (holder, field) = match error.place.rsplit_once('.').map(|(rest, _)| rest) {
+            // The name ends in `.$`, so the last dot but one parts the field from what holds it.
+            Some(rest) => match rest.rsplit_once('.') {
+                Some((holder, field)) => (below(path, holder), format!("{field}.$")),
+                None => (path.to_owned(), format!("{rest}.$")),
+            },
+            None => (path.to_owned(), error.place.clone()),
         };
-        DefinitionError::new(place, error.message)
+        DefinitionError::new(below(path, &error.place), error.message).in_service_words(
+            &holder,
+            format!("The value for the field '{field}' must be a valid JSONPath or a valid intrinsic function call"),
+        )
     })
+}
+
+/// A place below a path.
+fn below(path: &str, place: &str) -> String {
+    if place.starts_with('[') || place.is_empty() { format!("{path}{place}") } else { join(path, place) }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let mut signs = name.chars();
+    signs.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && signs.all(|sign| sign.is_alphanumeric() || sign == '_')
+        && name.chars().count() <= 80
+        && name != "states"
 }
 
 /// The message for a value that is none of the supported ones.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{DefinitionError, Handlers};
+use super::{DefinitionError, Handlers, Language, ResultPath};
 use crate::asl::error::names;
 use crate::asl::retry::{Catcher, Retrier};
 
@@ -16,15 +16,16 @@ const DEFAULT_MAX_ATTEMPTS: u64 = 3;
 pub(super) fn parse(fields: &mut Fields) -> Result<Handlers, DefinitionError> {
     let retry = fields.array("Retry")?.unwrap_or_default();
     let catch = fields.array("Catch")?.unwrap_or_default();
-    let retry: Vec<_> = retry.into_iter().map(|(path, value)| retrier(value, &path)).collect::<Result<_, _>>()?;
-    let catch: Vec<_> = catch.into_iter().map(|(path, value)| catcher(value, &path)).collect::<Result<_, _>>()?;
+    let retry: Vec<_> =
+        retry.into_iter().map(|(path, value)| retrier(fields.inner(value, &path)?)).collect::<Result<_, _>>()?;
+    let catch: Vec<_> =
+        catch.into_iter().map(|(path, value)| catcher(fields.inner(value, &path)?)).collect::<Result<_, _>>()?;
     check_wildcards(fields, "Retry", retry.iter().map(|retrier| &retrier.error_equals))?;
     check_wildcards(fields, "Catch", catch.iter().map(|catcher| &catcher.error_equals))?;
     Ok(Handlers { retry, catch })
 }
 
-fn retrier(value: Value, path: &str) -> Result<Retrier, DefinitionError> {
-    let mut fields = Fields::of(value, path)?;
+fn retrier(mut fields: Fields) -> Result<Retrier, DefinitionError> {
     fields.string("Comment")?;
     let retrier = Retrier {
         error_equals: error_equals(&mut fields)?,
@@ -42,15 +43,17 @@ fn retrier(value: Value, path: &str) -> Result<Retrier, DefinitionError> {
     Ok(retrier)
 }
 
-fn catcher(value: Value, path: &str) -> Result<Catcher, DefinitionError> {
-    let mut fields = Fields::of(value, path)?;
+fn catcher(mut fields: Fields) -> Result<Catcher, DefinitionError> {
     fields.string("Comment")?;
+    let jsonpath = fields.language() == Language::JsonPath;
     let catcher = Catcher {
         error_equals: error_equals(&mut fields)?,
-        result_path: fields.result_path()?,
+        result_path: if jsonpath { fields.result_path()? } else { ResultPath::whole() },
+        assign: fields.assign()?,
+        output: fields.output()?,
         next: fields.required_string("Next")?,
     };
-    fields.finish("ErrorEquals, ResultPath, Next, Comment")?;
+    fields.finish("ErrorEquals, ResultPath (Output with JSONata), Assign, Next, Comment")?;
     Ok(catcher)
 }
 

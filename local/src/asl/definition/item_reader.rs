@@ -6,9 +6,9 @@
 
 use serde_json::Value;
 
-use super::fields::{Fields, template};
+use super::fields::Fields;
 use super::map::ITEMS_MAX;
-use super::{DefinitionError, Given};
+use super::{DefinitionError, Given, Language};
 use crate::asl::template::Template;
 
 const LIST_OBJECTS: &str = "arn:aws:states:::s3:listObjectsV2";
@@ -73,13 +73,12 @@ enum ManifestType {
     Athena,
 }
 
-pub(super) fn parse(value: Value, path: &str) -> Result<ItemReader, DefinitionError> {
-    let mut fields = Fields::of(value, path)?;
+pub(super) fn parse(mut fields: Fields) -> Result<ItemReader, DefinitionError> {
     let resources = [(LIST_OBJECTS, true), (GET_OBJECT, false)];
     let lists = fields.one_of("Resource", &resources)?.ok_or_else(|| fields.error("Resource", "required"))?;
     let config_path = fields.at("ReaderConfig");
     let config = fields.take("ReaderConfig").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    let mut config = Fields::of(config, &config_path)?;
+    let mut config = fields.inner(config, &config_path)?;
     let max_items = config.given_whole("MaxItems", 0, ITEMS_MAX)?;
     let dataset = if lists { listed(&mut config)? } else { object(&mut config)? };
     config.finish(
@@ -93,22 +92,37 @@ pub(super) fn parse(value: Value, path: &str) -> Result<ItemReader, DefinitionEr
     } else {
         (&["Bucket", "Key"], &["VersionId", "ExpectedBucketOwner"])
     };
+    let missing = fields.missing(&[arguments_name(&fields)]);
     let parameters = parameters(&mut fields, names.0, names.1)?;
-    fields.finish("Resource, Parameters, ReaderConfig")?;
-    let parameters = parameters.ok_or_else(|| DefinitionError::new(path, "the field \"Parameters\" is required"))?;
+    fields.finish("Resource, Parameters (Arguments with JSONata), ReaderConfig")?;
+    let parameters = parameters.ok_or(missing)?;
     Ok(ItemReader { parameters, max_items, dataset })
 }
 
-/// `Parameters` with the fields that are required and those that may be there, each perhaps computed.
+/// What a reader and a writer call their parameters.
+fn arguments_name(fields: &Fields) -> &'static str {
+    match fields.language() {
+        Language::JsonPath => "Parameters",
+        Language::Jsonata => "Arguments",
+    }
+}
+
+/// `Parameters`, or `Arguments` with JSONata, with the fields that are required and those that may be there, each perhaps
+/// computed. An expression for the whole is looked at when it is computed.
 pub(super) fn parameters(
     fields: &mut Fields,
     required: &[&str],
     optional: &[&str],
 ) -> Result<Option<Template>, DefinitionError> {
-    let Some(value) = fields.take("Parameters") else { return Ok(None) };
-    let path = fields.at("Parameters");
-    let parsed = template(&value, &path)?;
-    let mut parameters = Fields::of(value, &path)?;
+    let name = arguments_name(fields);
+    let Some(value) = fields.take(name) else { return Ok(None) };
+    let path = fields.at(name);
+    fields.put_back(name, value.clone());
+    let parsed = fields.arguments()?;
+    if value.is_string() && fields.language() == Language::Jsonata {
+        return Ok(parsed);
+    }
+    let mut parameters = fields.inner(value, &path)?;
     for name in required.iter().chain(optional) {
         let computed = format!("{name}.$");
         parameters.at_most_one(&[name, &computed])?;
@@ -119,7 +133,7 @@ pub(super) fn parameters(
     }
     let known: Vec<_> = required.iter().chain(optional).map(|name| format!("{name}, {name}.$")).collect();
     parameters.finish(&known.join(", "))?;
-    Ok(Some(parsed))
+    Ok(parsed)
 }
 
 fn listed(config: &mut Fields) -> Result<Dataset, DefinitionError> {

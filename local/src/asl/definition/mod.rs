@@ -5,7 +5,7 @@
 //! accepted is run; nothing is ignored. `fields` is the reader that keeps the path, `parse` and its neighbours make the
 //! structs, `structure` checks how the states hang together, `substitute` fills `${…}` tokens in before parsing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +15,17 @@ use super::choice::Rule;
 use super::intrinsic::Expression;
 use super::path::{Path, Step};
 use super::retry::{Catcher, Retrier};
-use super::template::Template;
+use super::template::{Query, Template};
 
 mod fields;
 mod handlers;
 mod item_reader;
 mod map;
 mod parse;
+#[cfg(test)]
+mod query_tests;
+mod references;
+mod refusal;
 mod rules;
 mod structure;
 mod substitute;
@@ -30,6 +34,7 @@ mod tests;
 mod transport;
 
 pub(crate) use item_reader::{CsvLayout, Dataset, Format, ItemReader};
+pub use refusal::{DefinitionError, Diagnostic};
 pub use substitute::{SubstituteError, substitute};
 
 /// Largest definition, in bytes, as in the service.
@@ -51,9 +56,11 @@ impl Definition {
             let message = format!("the definition has {} bytes, the limit is {DEFINITION_BYTES_MAX}", text.len());
             return Err(DefinitionError::new("", message));
         }
-        let value: Value = serde_json::from_str(text)
-            .map_err(|error| DefinitionError::new("", format!("the definition is not valid JSON: {error}")))?;
-        let machine = parse::machine(value, "")?;
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            DefinitionError::new("", format!("the definition is not valid JSON: {error}"))
+                .with_code("INVALID_JSON_DESCRIPTION")
+        })?;
+        let machine = parse::machine(value)?;
         structure::check_maps(&machine)?;
         Ok(Self { machine: Arc::new(machine) })
     }
@@ -63,25 +70,14 @@ impl Definition {
         self.machine.comment.as_deref()
     }
 
+    /// Which variables each state reads, by the name of the state; states that read none are left out.
+    pub fn variable_references(&self) -> BTreeMap<String, BTreeSet<String>> {
+        references::of(&self.machine)
+    }
+
     /// Names of the states at the top level, sorted.
     pub fn state_names(&self) -> impl Iterator<Item = &str> {
         self.machine.states.keys().map(String::as_str)
-    }
-}
-
-/// A definition that cannot be run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}{message}", path, if path.is_empty() { "" } else { ": " })]
-pub struct DefinitionError {
-    /// Where in the definition, for instance `States.Work.Retry[0].MaxAttempts`; empty for the definition as a whole.
-    pub path: String,
-    /// What was expected and what was found.
-    pub message: String,
-}
-
-impl DefinitionError {
-    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
     }
 }
 
@@ -89,6 +85,13 @@ impl DefinitionError {
 #[cfg(test)]
 pub(crate) fn parse_rule(value: Value) -> Result<Rule, DefinitionError> {
     rules::nested(value, "rule")
+}
+
+/// How a state computes data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    JsonPath,
+    Jsonata,
 }
 
 /// A machine of states: the whole definition, or what runs for each item or branch.
@@ -104,6 +107,11 @@ pub(crate) struct StateMachine {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) name: String,
+    pub(crate) language: Language,
+    /// `Assign`: variables that are set when the state ends.
+    pub(crate) assign: Option<Template>,
+    /// `Output`, with JSONata.
+    pub(crate) output: Option<Template>,
     /// Which part of the input the state sees.
     pub(crate) input_path: Selection,
     /// Which part of the result the next state sees.
@@ -142,6 +150,13 @@ pub(crate) enum ResultPath {
     Discard,
 }
 
+impl ResultPath {
+    /// `$`: the result replaces the input.
+    pub(crate) fn whole() -> Self {
+        Self::Place { text: "$".to_owned(), steps: Vec::new() }
+    }
+}
+
 /// Where a state leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Transition {
@@ -154,6 +169,8 @@ pub(crate) enum Transition {
 pub(crate) enum Given<T> {
     Fixed(T),
     At(Path),
+    /// By a JSONata expression.
+    Computed(Query),
 }
 
 #[derive(Debug)]
@@ -169,6 +186,7 @@ pub(crate) struct TaskState {
     pub(crate) resource: TaskResource,
     pub(crate) parameters: Option<Template>,
     pub(crate) timeout: Option<Given<u64>>,
+    pub(crate) heartbeat: Option<Given<u64>>,
     pub(crate) result: ResultHandling,
     pub(crate) handlers: Handlers,
     pub(crate) transition: Transition,
@@ -178,9 +196,22 @@ pub(crate) struct TaskState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TaskResource {
     /// `arn:aws:states:::lambda:invoke`: function and payload are parameters, the answer comes in an envelope.
-    LambdaInvoke,
+    LambdaInvoke(Integration),
     /// A function by ARN: the parameters are the payload, the answer is the result.
     LambdaFunction(String),
+    /// An action of another service.
+    Service(Integration),
+}
+
+/// A service integration as the resource names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Integration {
+    /// For instance `sqs` or `aws-sdk:s3`.
+    pub(crate) resource_type: String,
+    /// For instance `sendMessage`.
+    pub(crate) action: String,
+    /// `.waitForTaskToken`: the task ends when somebody says so.
+    pub(crate) wait_for_token: bool,
 }
 
 /// How the result of a Task, Map or Parallel becomes the output.
@@ -198,8 +229,19 @@ pub(crate) struct Handlers {
 
 #[derive(Debug)]
 pub(crate) struct ChoiceState {
-    pub(crate) choices: Vec<(Rule, String)>,
+    pub(crate) choices: Vec<ChoiceRule>,
     pub(crate) default: Option<String>,
+}
+
+/// A rule at the top of a Choice.
+#[derive(Debug)]
+pub(crate) struct ChoiceRule {
+    pub(crate) rule: Rule,
+    pub(crate) next: String,
+    /// `Assign`: variables that are set when the rule holds, instead of the state's own.
+    pub(crate) assign: Option<Template>,
+    /// `Output` of the rule, instead of the state's own.
+    pub(crate) output: Option<Template>,
 }
 
 #[derive(Debug)]
@@ -224,7 +266,12 @@ pub(crate) struct FailState {
 #[derive(Debug)]
 pub(crate) enum FailText {
     Fixed(String),
-    Computed { field: &'static str, expression: Expression },
+    Computed {
+        field: &'static str,
+        expression: Expression,
+    },
+    /// By a JSONata expression.
+    Queried(Query),
 }
 
 #[derive(Debug)]
@@ -238,7 +285,8 @@ pub(crate) struct ParallelState {
 
 #[derive(Debug)]
 pub(crate) struct MapState {
-    pub(crate) items_path: Path,
+    pub(crate) language: Language,
+    pub(crate) items: Items,
     pub(crate) item_selector: Option<Template>,
     pub(crate) max_concurrency: Option<Given<u64>>,
     pub(crate) processor: Arc<StateMachine>,
@@ -247,6 +295,15 @@ pub(crate) struct MapState {
     pub(crate) result: ResultHandling,
     pub(crate) handlers: Handlers,
     pub(crate) transition: Transition,
+}
+
+/// What a Map runs over.
+#[derive(Debug)]
+pub(crate) enum Items {
+    /// `ItemsPath`, or the whole input.
+    At(Path),
+    /// `Items`, with JSONata; the second is the expression when it is one as a whole.
+    Given(Template, Option<Query>),
 }
 
 /// What only a Distributed Map has.
@@ -261,11 +318,25 @@ pub(crate) struct Distributed {
     pub(crate) writer: ResultWriter,
 }
 
-/// What kind of executions the children are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExecutionType {
+/// What kind of executions a state machine or the children of a Map Run are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExecutionType {
+    /// At most a year, with a history that can be read and has a limit.
+    #[default]
     Standard,
+    /// At most five minutes, without a history.
     Express,
+}
+
+impl ExecutionType {
+    /// The word that the service uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::Express => "EXPRESS",
+        }
+    }
 }
 
 #[derive(Debug)]

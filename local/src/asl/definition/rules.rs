@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::DefinitionError;
 use super::fields::{Fields, kind};
+use super::{ChoiceRule, DefinitionError, Language};
 use crate::asl::choice::{Kind, Operand, Relation, Rule, Test, pattern};
 use crate::asl::path::Path;
 use crate::asl::time;
@@ -20,10 +20,37 @@ const SUPPORTED: &str = "And, Or, Not, or Variable with one of BooleanEquals, Is
                          LessThanEquals after Numeric, String or Timestamp (all but Is… and StringMatches also with Path)";
 
 /// Parses a rule of `Choices` with the state it leads to.
-pub(super) fn top(value: Value, path: &str) -> Result<(Rule, String), DefinitionError> {
+pub(super) fn top(value: Value, path: &str, language: Language, index: usize) -> Result<ChoiceRule, DefinitionError> {
     let mut fields = Fields::of(value, path)?;
+    fields.set_language(language);
     let next = fields.required_string("Next")?;
-    Ok((rule(fields)?, next))
+    let (assign, output) = (fields.assign()?, fields.output()?);
+    let rule = match language {
+        Language::JsonPath => rule(fields)?,
+        Language::Jsonata => condition(fields, index)?,
+    };
+    Ok(ChoiceRule { rule, next, assign, output })
+}
+
+/// `Condition`: an expression, or true or false themselves.
+fn condition(mut fields: Fields, index: usize) -> Result<Rule, DefinitionError> {
+    fields.string("Comment")?;
+    let rule = match fields.query("Condition")? {
+        Some(mut query) => {
+            query.location = format!("Choices[{index}]/Condition");
+            Rule::Condition(query)
+        }
+        None => match fields.require("Condition")? {
+            Value::Bool(truth) => Rule::Constant(truth),
+            other => {
+                let message =
+                    format!("expected an expression between {{% and %}}, true or false, found {}", kind(&other));
+                return Err(fields.error("Condition", message));
+            }
+        },
+    };
+    fields.finish("Condition, Next, Assign, Output, Comment")?;
+    Ok(rule)
 }
 
 /// Parses a rule inside of another one.

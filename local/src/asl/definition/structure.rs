@@ -10,18 +10,28 @@ pub(super) fn check(machine: &StateMachine, path: &str, start_path: &str) -> Res
         return Err(DefinitionError::new(path, "at least one state is required"));
     }
     if !machine.states.contains_key(&machine.start_at) {
-        return Err(DefinitionError::new(start_path, no_such_state(&machine.start_at)));
+        let service = format!("Missing 'Next' target: {}", machine.start_at);
+        return Err(DefinitionError::new(start_path, no_such_state(&machine.start_at))
+            .in_service_words(start_path, service)
+            .with_code("MISSING_TRANSITION_TARGET"));
     }
     for (name, state) in &machine.states {
         for (field, target) in targets(state) {
             if !machine.states.contains_key(target) {
-                return Err(DefinitionError::new(format!("{path}.{name}.{field}"), no_such_state(target)));
+                let place = format!("{path}.{name}.{field}");
+                let service = format!("Missing 'Next' target: {target}");
+                return Err(DefinitionError::new(&place, no_such_state(target))
+                    .in_service_words(&place, service)
+                    .with_code("MISSING_TRANSITION_TARGET"));
             }
         }
     }
     let reached = reached(machine);
     if let Some(name) = machine.states.keys().find(|name| !reached.contains(name.as_str())) {
-        return Err(DefinitionError::new(format!("{path}.{name}"), "no state leads here"));
+        let (place, service) = (format!("{path}.{name}"), format!("State \"{name}\" is not reachable."));
+        return Err(DefinitionError::new(&place, "no state leads here")
+            .in_service_words(&place, service)
+            .with_code("MISSING_TRANSITION_TARGET"));
     }
     if !machine.states.values().any(is_terminal) {
         return Err(DefinitionError::new(
@@ -105,7 +115,7 @@ fn targets(state: &State) -> Vec<(String, &str)> {
         Body::Choice(choice) => {
             let rules = choice.choices.iter().enumerate();
             let mut targets: Vec<_> =
-                rules.map(|(index, (_, next))| (format!("Choices[{index}].Next"), next.as_str())).collect();
+                rules.map(|(index, rule)| (format!("Choices[{index}].Next"), rule.next.as_str())).collect();
             targets.extend(choice.default.iter().map(|default| ("Default".to_owned(), default.as_str())));
             return targets;
         }

@@ -52,11 +52,7 @@ fn machine_structure() {
     refuses(json!({"StartAt": "S", "States": {}}), "States", "at least one state");
     refuses(json!({"StartAt": "T", "States": {"S": pass()}}), "StartAt", "no state \"T\"");
     refuses(json!({"StartAt": "S", "States": {"S": pass()}, "Stats": 1}), "Stats", "not supported");
-    refuses(
-        json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": {"S": pass()}}),
-        "QueryLanguage",
-        "\"JSONata\"",
-    );
+    refuses(json!({"QueryLanguage": "SQL", "StartAt": "S", "States": {"S": pass()}}), "QueryLanguage", "\"SQL\"");
     refuses(json!({"Version": "2.0", "StartAt": "S", "States": {"S": pass()}}), "Version", "\"2.0\"");
     refuses(json!({"StartAt": "S", "States": {"S": pass(), "T": pass()}}), "States.T", "no state leads here");
     refuses(single(json!({"Type": "Pass", "Next": "T"})), "States.S.Next", "no state \"T\"");
@@ -82,9 +78,13 @@ fn machine_structure() {
 
 #[test]
 fn fields_of_states() {
-    refuses(single(json!({"Type": "Pass", "End": true, "Assign": {}})), "States.S.Assign", "not supported");
+    refuses(single(json!({"Type": "Succeed", "Assign": {}})), "States.S.Assign", "not supported");
     refuses(single(json!({"Type": "Pass", "End": true, "Output": 1})), "States.S.Output", "not supported");
-    refuses(single(json!({"Type": "Pass", "End": true, "InputPath": "$.a[*]"})), "States.S.InputPath", "wildcard");
+    refuses(
+        single(json!({"Type": "Pass", "End": true, "ResultPath": "$.a[*]"})),
+        "States.S.ResultPath",
+        "more than one place",
+    );
     refuses(
         single(json!({"Type": "Pass", "End": true, "ResultPath": "$$.a"})),
         "States.S.ResultPath",
@@ -181,18 +181,15 @@ fn tasks_and_handlers() {
     accepts(task(json!({"Resource": "arn:aws:lambda:us-east-1:1:function:f:$LATEST"})));
     accepts(invoke(json!({"FunctionName.$": "$.f", "Payload": {"a.$": "$"}})));
     refuses(
-        task(json!({"Resource": "arn:aws:states:::sqs:sendMessage"})),
+        task(json!({"Resource": "arn:aws:states:::sqs:receiveMessage"})),
         "States.S.Resource",
         "supported: arn:aws:states",
     );
-    refuses(
-        task(json!({"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"})),
-        "States.S.Resource",
-        "not supported",
-    );
-    refuses(task(json!({"HeartbeatSeconds": 5})), "States.S.HeartbeatSeconds", "not supported");
+    refuses(task(json!({"Resource": "arn:aws:states:::lambda:invoke.sync"})), "States.S.Resource", "not supported");
+    accepts(task(json!({"HeartbeatSeconds": 5})));
+    refuses(task(json!({"HeartbeatSeconds": 0})), "States.S.HeartbeatSeconds", "from 1 to");
     refuses(task(json!({"Credentials": {}})), "States.S.Credentials", "not supported");
-    refuses(invoke(json!({"FunctionName": "f", "Qualifier": "1"})), "States.S.Parameters.Qualifier", "not supported");
+    refuses(invoke(json!({"FunctionName": "f", "LogType": "Tail"})), "States.S.Parameters.LogType", "not supported");
     refuses(invoke(json!({"Payload": 1})), "States.S.Parameters", "\"FunctionName\"");
     refuses(invoke(json!({"FunctionName": 1})), "States.S.Parameters.FunctionName", "expected a string");
     refuses(task(json!({"Retry": [{"ErrorEquals": []}]})), "States.S.Retry[0].ErrorEquals", "at least one");

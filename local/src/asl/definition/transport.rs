@@ -3,24 +3,43 @@
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{DefinitionError, TaskResource};
+use super::{DefinitionError, Integration, Language, TaskResource};
+use crate::services::actions;
 
-const LAMBDA_INVOKE: &str = "arn:aws:states:::lambda:invoke";
-const SUPPORTED: &str = "arn:aws:states:::lambda:invoke, arn:aws:lambda:<region>:<account>:function:<name>[:<version>]";
+const STATES_PREFIX: &str = "arn:aws:states:::";
+const WAIT_FOR_TOKEN: &str = ".waitForTaskToken";
 /// Parameters of lambda:invoke that this engine acts on.
-const INVOKE_PARAMETERS: [&str; 4] = ["FunctionName", "FunctionName.$", "Payload", "Payload.$"];
+const INVOKE_PARAMETERS: [&str; 3] = ["FunctionName", "Payload", "Qualifier"];
 
 /// Reads `Resource`.
 pub(super) fn task_resource(fields: &mut Fields) -> Result<TaskResource, DefinitionError> {
     let resource = fields.required_string("Resource")?;
-    if resource == LAMBDA_INVOKE {
-        return Ok(TaskResource::LambdaInvoke);
-    }
     if is_function_arn(&resource) {
         return Ok(TaskResource::LambdaFunction(resource));
     }
-    let message = format!("\"{resource}\" is not supported by the local engine yet; supported: {SUPPORTED}");
-    Err(fields.error("Resource", message))
+    let refuse = || {
+        let message = format!(
+            "\"{resource}\" is not supported by the local engine; supported: {}, \
+             arn:aws:lambda:<region>:<account>:function:<name>[:<version>]; those of services also with {WAIT_FOR_TOKEN}",
+            actions::list(STATES_PREFIX)
+        );
+        DefinitionError::unsupported(fields.at("Resource"), message)
+    };
+    let integration = resource.strip_prefix(STATES_PREFIX).ok_or_else(refuse)?;
+    let (integration, wait_for_token) = match integration.strip_suffix(WAIT_FOR_TOKEN) {
+        Some(integration) => (integration, true),
+        None => (integration, false),
+    };
+    let (resource_type, action) = integration.rsplit_once(':').ok_or_else(refuse)?;
+    if !actions::known(resource_type, action) {
+        return Err(refuse());
+    }
+    let (resource_type, action) = (resource_type.to_owned(), action.to_owned());
+    let integration = Integration { resource_type, action, wait_for_token };
+    Ok(match (integration.resource_type.as_str(), integration.action.as_str()) {
+        ("lambda", "invoke") => TaskResource::LambdaInvoke(integration),
+        _ => TaskResource::Service(integration),
+    })
 }
 
 /// `arn:<partition>:lambda:<region>:<account>:function:<name>` with an optional version or alias.
@@ -35,29 +54,36 @@ fn is_function_arn(text: &str) -> bool {
 }
 
 /// Refuses parameters of lambda:invoke that would be ignored.
-pub(super) fn check_invoke_parameters(fields: &mut Fields) -> Result<(), DefinitionError> {
-    let Some(value) = fields.take("Parameters") else {
-        return Err(fields.error("Parameters", "\"FunctionName\" or \"FunctionName.$\" is required"));
+pub(super) fn check_parameters(fields: &mut Fields, resource: &TaskResource) -> Result<(), DefinitionError> {
+    if !matches!(resource, TaskResource::LambdaInvoke(_)) {
+        return Ok(());
+    }
+    let language = fields.language();
+    let name = if language == Language::JsonPath { "Parameters" } else { "Arguments" };
+    let Some(value) = fields.take(name) else {
+        return Err(fields.error(name, "\"FunctionName\" is required"));
     };
-    let Value::Object(parameters) = &value else {
-        return Err(fields.error("Parameters", "expected an object"));
+    fields.put_back(name, value.clone());
+    let parameters = match &value {
+        Value::Object(parameters) => parameters,
+        // One expression makes all of them.
+        Value::String(_) if language == Language::Jsonata => return Ok(()),
+        _ => return Err(fields.error(name, "expected an object")),
     };
-    if let Some(name) = parameters.keys().find(|name| !INVOKE_PARAMETERS.contains(&name.as_str())) {
-        return Err(fields.error(
-            &format!("Parameters.{name}"),
-            format!("not supported by the local engine yet; supported: {}", INVOKE_PARAMETERS.join(", ")),
-        ));
+    for parameter in parameters.keys() {
+        let bare = match language {
+            Language::JsonPath => parameter.strip_suffix(".$").unwrap_or(parameter),
+            Language::Jsonata => parameter,
+        };
+        if !INVOKE_PARAMETERS.contains(&bare) {
+            let message = format!("not supported by the local engine; supported: {}", INVOKE_PARAMETERS.join(", "));
+            return Err(DefinitionError::unsupported(fields.at(&format!("{name}.{parameter}")), message));
+        }
     }
     match (parameters.get("FunctionName"), parameters.contains_key("FunctionName.$")) {
-        (None, true) | (Some(Value::String(_)), false) => {}
-        (Some(_), true) => {
-            return Err(fields.error("Parameters", "FunctionName and FunctionName.$ exclude each other; keep one"));
-        }
-        (Some(_), false) => return Err(fields.error("Parameters.FunctionName", "expected a string")),
-        (None, false) => {
-            return Err(fields.error("Parameters", "\"FunctionName\" or \"FunctionName.$\" is required"));
-        }
+        (None, true) | (Some(Value::String(_)), false) => Ok(()),
+        (Some(_), true) => Err(fields.error(name, "FunctionName and FunctionName.$ exclude each other; keep one")),
+        (Some(_), false) => Err(fields.error(&format!("{name}.FunctionName"), "expected a string")),
+        (None, false) => Err(fields.error(name, "\"FunctionName\" is required")),
     }
-    fields.put_back("Parameters", value);
-    Ok(())
 }

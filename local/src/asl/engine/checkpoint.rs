@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::asl::definition::StateMachine;
+use crate::asl::variables::Variables;
 
 /// Most executions of an engine that can be redriven; the oldest are forgotten first.
 pub const EXECUTIONS_REDRIVABLE_MAX: usize = 1_000;
@@ -20,12 +21,14 @@ const REDRIVABLE_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// Most redrives of one execution, as in the service.
 pub const REDRIVES_MAX: u64 = 1_000;
 
-/// A state and its input.
+/// A state, its input and the variables that it sees.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     pub(crate) state: String,
     /// `None`: the input of the execution.
     pub(crate) input: Option<Value>,
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub(crate) variables: Variables,
 }
 
 /// Where an execution has begun and where it is.
@@ -49,13 +52,13 @@ impl Whereabouts {
 
     /// Notes the first state.
     pub(super) fn begin(&self, state: &str) {
-        let begun = self.start.clone().unwrap_or_else(|| Checkpoint { state: state.to_owned(), input: None });
-        self.note(|| begun);
+        let first = || Checkpoint { state: state.to_owned(), input: None, variables: Variables::default() };
+        self.note(|| self.start.clone().unwrap_or_else(first));
     }
 
     /// Notes another state.
-    pub(super) fn enter(&self, state: &str, input: &Value) {
-        self.note(|| Checkpoint { state: state.to_owned(), input: Some(input.clone()) });
+    pub(super) fn enter(&self, state: &str, input: &Value, variables: &Variables) {
+        self.note(|| Checkpoint { state: state.to_owned(), input: Some(input.clone()), variables: variables.clone() });
     }
 
     fn note(&self, checkpoint: impl FnOnce() -> Checkpoint) {
@@ -90,6 +93,8 @@ pub(super) struct Redrivable {
     pub(super) name: String,
     pub(super) start: Timestamp,
     pub(super) redrives: u64,
+    /// Events of its history so far.
+    pub(super) events: u64,
     /// Input and checkpoint as JSON text, which takes a fraction of the memory of the values.
     pub(super) kept: String,
 }
@@ -144,7 +149,8 @@ mod tests {
     fn execution(redrives: u64, bytes: usize) -> Redrivable {
         let definition = r#"{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#;
         let machine = Definition::parse(definition).unwrap().machine;
-        Redrivable { machine, name: "one".to_owned(), start: Timestamp::UNIX_EPOCH, redrives, kept: "x".repeat(bytes) }
+        let (name, start, kept) = ("one".to_owned(), Timestamp::UNIX_EPOCH, "x".repeat(bytes));
+        Redrivable { machine, name, start, redrives, events: 0, kept }
     }
 
     #[test]

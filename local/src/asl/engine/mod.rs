@@ -3,21 +3,22 @@
 //! An execution is one pass through a machine of states. [`Engine::run`] makes the top one; a Distributed Map makes one
 //! more for each batch. `states` moves from state to state, `work` runs those that do something (Task, Map, Parallel)
 //! with their retries and catchers, `task` calls functions, `nested` runs inline maps and branches, `clock` measures how
-//! long an execution took, `history` counts events as the service does.
+//! long an execution took, `history` numbers events as the service does, `checkpoint` keeps what a
+//! redrive goes on from, `quotas` says what executions may use, `tokens` lets others end tasks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::checkpoint::{Redrivable, Redrivables};
 use super::context::Identity;
-use super::definition::{Definition, StateMachine};
+use super::definition::{Definition, ExecutionType, StateMachine};
 use super::error::{StateError, Stop};
-use super::size::{PAYLOAD_BYTES_MAX, exceeds};
+use super::size::exceeds;
 use super::time;
 use crate::distributed_map::{MapRunSummary, MapRuns};
 use crate::observer::{Notice, Observer};
@@ -25,22 +26,30 @@ use crate::services::Services;
 
 mod checkpoint;
 mod clock;
-mod history;
+mod failures;
+pub(crate) mod history;
 mod nested;
 pub(crate) mod numbers;
+#[cfg(test)]
+mod query_tests;
+mod quotas;
 mod states;
 mod task;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod wait;
 mod work;
 
 pub(crate) use checkpoint::{Checkpoint, Whereabouts};
 pub use checkpoint::{EXECUTIONS_REDRIVABLE_MAX, REDRIVES_MAX, RedriveError};
 pub(crate) use clock::Clock;
-pub(crate) use history::{History, STANDARD_EVENTS_MAX};
+pub use history::HistoryEvent;
+pub(crate) use history::{History, Trail};
 pub(crate) use nested::items;
+pub use quotas::{PAYLOAD_BYTES_WITHOUT_QUOTAS, Quotas, STANDARD_EVENTS_MAX};
 pub(crate) use states::Visit;
+pub use tokens::TokenError;
 
 /// Longest run of an express execution, as in the service.
 pub(crate) const EXPRESS_DURATION_MAX: Duration = Duration::from_secs(300);
@@ -71,6 +80,10 @@ pub struct EngineOptions {
     /// Most bytes of children that did not succeed that one Map Run keeps in a temporary file for a redrive. What does
     /// not fit is not run again.
     pub redrive_bytes_max: u64,
+    /// What kind of executions [`Engine::run`] makes.
+    pub execution_type: ExecutionType,
+    /// What executions may use.
+    pub quotas: Quotas,
 }
 
 impl Default for EngineOptions {
@@ -82,6 +95,8 @@ impl Default for EngineOptions {
             child_input_bytes_max: 16 * 1_024 * 1_024,
             result_file_bytes_max: RESULT_FILE_BYTES_MAX,
             redrive_bytes_max: REDRIVE_BYTES_MAX,
+            execution_type: ExecutionType::Standard,
+            quotas: Quotas::default(),
         }
     }
 }
@@ -101,6 +116,7 @@ pub(crate) struct Core {
     /// Places for steps of reading items that block.
     pub(crate) reading: Arc<Semaphore>,
     redrivables: Redrivables,
+    pub(crate) tokens: tokens::Tokens,
 }
 
 impl Core {
@@ -112,6 +128,7 @@ impl Core {
             map_runs: MapRuns::default(),
             reading: Arc::new(Semaphore::new(READING_STEPS)),
             redrivables: Redrivables::default(),
+            tokens: tokens::Tokens::default(),
         }
     }
 
@@ -179,7 +196,46 @@ impl Engine {
         Self { core: Arc::new(Core::new(services, options, observer)) }
     }
 
-    /// Runs a definition from its first state to an end, as a standard execution.
+    /// Ends a task that waits for this token with a result.
+    ///
+    /// # Errors
+    /// No task waits for the token.
+    pub fn send_task_success(&self, token: &str, output: Value) -> Result<(), TokenError> {
+        self.core.tokens.send(token, tokens::Signal::Success(output))
+    }
+
+    /// Ends a task that waits for this token with an error.
+    ///
+    /// # Errors
+    /// No task waits for the token.
+    pub fn send_task_failure(
+        &self,
+        token: &str,
+        error: Option<String>,
+        cause: Option<String>,
+    ) -> Result<(), TokenError> {
+        self.core.tokens.send(token, tokens::Signal::Failure { error, cause })
+    }
+
+    /// Gives a sign of life for a task that waits for this token.
+    ///
+    /// # Errors
+    /// No task waits for the token.
+    pub fn send_task_heartbeat(&self, token: &str) -> Result<(), TokenError> {
+        self.core.tokens.send(token, tokens::Signal::Heartbeat)
+    }
+
+    /// A new ARN for an execution of this name. That of an express execution is never the same again.
+    #[must_use]
+    pub fn new_execution_arn(&self, name: &str) -> String {
+        let machine = &self.core.options.state_machine_name;
+        match self.core.options.execution_type {
+            ExecutionType::Standard => self.core.arn("execution", &format!("{machine}:{name}")),
+            ExecutionType::Express => self.core.arn("express", &format!("{machine}:{name}:{}", uuid::Uuid::new_v4())),
+        }
+    }
+
+    /// Runs a definition from its first state to an end.
     ///
     /// When `cancel` is cancelled, listing stops, running children are aborted, the results so far are written, and the
     /// status is [`ExecutionStatus::Aborted`]. Never fails itself: whatever goes wrong is in the result.
@@ -190,16 +246,26 @@ impl Engine {
         input: Value,
         cancel: CancellationToken,
     ) -> ExecutionResult {
-        let input = Arc::new(input);
-        let start = Timestamp::now();
-        let execution_arn = self.core.arn("execution", &format!("{}:{name}", self.core.options.state_machine_name));
+        self.run_as(definition, &self.new_execution_arn(name), name, input, cancel).await
+    }
+
+    /// As [`Engine::run`], under an ARN that [`Engine::new_execution_arn`] has made.
+    pub async fn run_as(
+        &self,
+        definition: &Definition,
+        execution_arn: &str,
+        name: &str,
+        input: Value,
+        cancel: CancellationToken,
+    ) -> ExecutionResult {
+        let (input, start, execution_arn) = (Arc::new(input), Timestamp::now(), execution_arn.to_owned());
         let machine = &definition.machine;
-        let attempt = Attempt { machine, execution_arn, name, input, start, redrives: 0, checkpoint: None };
+        let attempt = Attempt { machine, execution_arn, name, input, start, redrives: 0, events: 0, checkpoint: None };
         self.attempt(attempt, cancel).await
     }
 
     /// Runs an execution that ended without success once more, from the state where it failed. A Distributed Map there
-    /// goes on with its Map Run: children that succeeded are not run again.
+    /// goes on with its Map Run: children that succeeded are not run again. The history goes on where it ended.
     ///
     /// # Errors
     /// [`RedriveError`] when nothing is known of such an execution, or it was redriven too often.
@@ -208,12 +274,12 @@ impl Engine {
         execution_arn: &str,
         cancel: CancellationToken,
     ) -> Result<ExecutionResult, RedriveError> {
-        let Redrivable { machine, name, start, redrives, kept } = self.core.redrivables.take(execution_arn)?;
+        let Redrivable { machine, name, start, redrives, events, kept } = self.core.redrivables.take(execution_arn)?;
         let forgotten = |_| RedriveError::NotRedrivable(execution_arn.to_owned());
         let (input, checkpoint) = serde_json::from_str(&kept).map_err(forgotten)?;
         let (name, redrives) = (name.as_str(), redrives + 1);
         let (input, execution_arn) = (Arc::new(input), execution_arn.to_owned());
-        let attempt = Attempt { machine: &machine, execution_arn, name, input, start, redrives, checkpoint };
+        let attempt = Attempt { machine: &machine, execution_arn, name, input, start, redrives, events, checkpoint };
         Ok(self.attempt(attempt, cancel).await)
     }
 
@@ -223,7 +289,7 @@ impl Engine {
     }
 
     async fn attempt(&self, attempt: Attempt<'_>, cancel: CancellationToken) -> ExecutionResult {
-        let Attempt { machine, execution_arn, name, input, start, redrives, checkpoint } = attempt;
+        let Attempt { machine, execution_arn, name, input, start, redrives, events, checkpoint } = attempt;
         let core = &self.core;
         let machine_name = &core.options.state_machine_name;
         let identity = Identity {
@@ -239,23 +305,34 @@ impl Engine {
         };
         core.observer.notice(Notice::ExecutionStarted { execution: &execution_arn });
         // A child token, so that a timeout of this execution does not cancel what belongs to the caller.
+        let (history, limit) = match core.options.execution_type {
+            ExecutionType::Standard => {
+                let history = History::of_standard(&execution_arn, &core.options.quotas, &core.observer);
+                (history.behind(events), machine.timeout)
+            }
+            ExecutionType::Express => {
+                let limit = machine.timeout.unwrap_or(EXPRESS_DURATION_MAX).min(EXPRESS_DURATION_MAX);
+                (History::of_express(&execution_arn, &core.observer), Some(limit))
+            }
+        };
         let execution = Arc::new(Execution {
             core: Arc::clone(core),
             identity,
             cancel: cancel.child_token(),
-            history: History::new(Some(STANDARD_EVENTS_MAX)),
+            history,
             clock: Clock::default(),
             top: true,
             map_runs: Mutex::new(Vec::new()),
             whereabouts: Whereabouts::new(checkpoint, true),
         });
-        let ending = Ending::from(execution.run(machine, machine.timeout).await);
+        let ending = Ending::from(execution.run(machine, limit).await);
         core.observer.notice(Notice::ExecutionFinished { execution: &execution_arn, status: ending.status });
         if ending.status != ExecutionStatus::Succeeded
+            && core.options.execution_type == ExecutionType::Standard
             && let Ok(kept) = serde_json::to_string(&(&*input, execution.whereabouts.take()))
         {
-            let (machine, name) = (Arc::clone(machine), name.to_owned());
-            core.redrivables.keep(&execution_arn, Redrivable { machine, name, start, redrives, kept });
+            let (machine, name, events) = (Arc::clone(machine), name.to_owned(), execution.history.events());
+            core.redrivables.keep(&execution_arn, Redrivable { machine, name, start, redrives, events, kept });
         }
         let map_runs = std::mem::take(&mut *execution.map_runs.lock().unwrap_or_else(PoisonError::into_inner));
         let Ending { status, output, error, cause } = ending;
@@ -271,6 +348,8 @@ struct Attempt<'a> {
     input: Arc<Value>,
     start: Timestamp,
     redrives: u64,
+    /// Events that its history has already.
+    events: u64,
     checkpoint: Option<Checkpoint>,
 }
 
@@ -296,14 +375,55 @@ pub(crate) struct Execution {
 impl Execution {
     /// Runs a machine on the execution's input, for at most `limit` on its clock.
     pub(crate) async fn run(self: &Arc<Self>, machine: &StateMachine, limit: Option<Duration>) -> Result<Value, Stop> {
-        self.history.record(1)?;
-        if exceeds(&self.identity.input, PAYLOAD_BYTES_MAX) {
+        let trail = Trail::default();
+        let ended = self.run_in(machine, limit, &trail).await;
+        match &ended {
+            Ok(output) => self.history.end(trail.last(), "ExecutionSucceeded", || {
+                let mut details = json!({});
+                history::data(&mut details, "output", output);
+                Some(("executionSucceededEventDetails", details))
+            }),
+            Err(Stop::Failed(error)) => self.history.end(trail.last(), "ExecutionFailed", || {
+                history::failure("executionFailedEventDetails", Some(&error.name), error.cause.as_deref())
+            }),
+            // The two come from outside and follow no event.
+            Err(Stop::TimedOut) => self
+                .history
+                .end(0, "ExecutionTimedOut", || history::failure("executionTimedOutEventDetails", None, None)),
+            Err(Stop::Aborted) => {
+                self.history
+                    .end(0, "ExecutionAborted", || history::failure("executionAbortedEventDetails", None, None));
+            }
+        }
+        ended
+    }
+
+    async fn run_in(
+        self: &Arc<Self>,
+        machine: &StateMachine,
+        limit: Option<Duration>,
+        trail: &Trail,
+    ) -> Result<Value, Stop> {
+        if self.identity.redrive_time.is_some() {
+            trail.go_on_behind(self.history.events());
+            self.history.record(trail, "ExecutionRedriven", || {
+                Some(("executionRedrivenEventDetails", json!({"redriveCount": self.identity.redrive_count})))
+            })?;
+        } else {
+            self.history.record(&Trail::default(), "ExecutionStarted", || {
+                let mut details = json!({"roleArn": self.identity.role});
+                history::data(&mut details, "input", &self.identity.input);
+                Some(("executionStartedEventDetails", details))
+            })?;
+        }
+        let most = self.core.options.quotas.payload_bytes;
+        if exceeds(&self.identity.input, most) {
             return Err(StateError::state_data_limit(format!(
-                "The input of the execution is larger than the maximum of {PAYLOAD_BYTES_MAX} bytes."
+                "The input of the execution is larger than the maximum of {most} bytes."
             ))
             .into());
         }
-        let work = states::run_outermost(self, machine);
+        let work = states::run_outermost(self, trail, machine);
         let Some(limit) = limit else { return work.await };
         tokio::pin!(work);
         tokio::select! {

@@ -13,6 +13,11 @@ pub(crate) fn whole(given: &Given<u64>, field: &str, scope: Scope<'_>) -> Result
     let path = match given {
         Given::Fixed(number) => return Ok(i64::try_from(*number).unwrap_or(i64::MAX)),
         Given::At(path) => path,
+        Given::Computed(query) => {
+            let value = query.evaluate(scope)?;
+            let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64);
+            return value.as_i64().or(value.as_f64().and_then(whole)).ok_or_else(|| query.unexpected("number", &value));
+        }
     };
     let value = scope.find(path).ok_or_else(|| StateError::runtime(scope.explain_absence(path)))?;
     let number = match &*value {
@@ -31,6 +36,10 @@ pub(crate) fn count(given: &Given<u64>, field: &str, scope: Scope<'_>) -> Result
 pub(crate) fn percentage(given: &Given<f64>, field: &str, scope: Scope<'_>) -> Result<f64, StateError> {
     let number = match given {
         Given::Fixed(number) => *number,
+        Given::Computed(query) => {
+            let value = query.evaluate(scope)?;
+            value.as_f64().ok_or_else(|| query.unexpected("number", &value))?
+        }
         Given::At(path) => {
             let value = scope.find(path).ok_or_else(|| StateError::runtime(scope.explain_absence(path)))?;
             let number = match &*value {

@@ -1,75 +1,187 @@
-//! Task states: calls of functions.
+//! Task states: calls of functions and services.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
+use super::failures::fields;
+use super::history::{Details, details};
 use super::numbers;
 use super::states::Visit;
+use super::tokens::{Signal, Waiting};
 use crate::asl::context::{Context, Scope};
-use crate::asl::definition::{TaskResource, TaskState};
+use crate::asl::definition::{Given, Integration, Language, TaskResource, TaskState};
 use crate::asl::error::{StateError, Stop, names};
-use crate::asl::size::PAYLOAD_BYTES_MAX;
-use crate::services::{LambdaAnswer, LambdaRequest};
+use crate::asl::size::exceeds;
+use crate::services::{LambdaAnswer, LambdaRequest, ServiceRequest};
 
 /// A call that is ready to be made.
-struct Call {
-    function: String,
-    payload: Bytes,
+struct Call<'t> {
+    target: Target<'t>,
+    /// What the history says was given to it.
+    shown: Value,
+    timeout: Option<Duration>,
+    heartbeat: Option<Duration>,
+}
+
+enum Target<'t> {
+    Function { name: String, payload: Bytes },
+    Service { integration: &'t Integration, parameters: Map<String, Value> },
 }
 
 impl Visit<'_> {
-    /// Calls the function once and returns the task's result.
+    /// Makes the call once and returns the task's result.
     pub(super) async fn task(&self, task: &TaskState, raw: &Value, retries: u64) -> Result<Value, Stop> {
-        let (call, timeout) = {
-            let context = self.context(Some(retries));
-            let effective = self.effective_input(task.parameters.as_ref(), raw, &context)?;
-            (self.call(task, effective)?, self.timeout(task, raw, &context)?)
+        let waits = match &task.resource {
+            TaskResource::LambdaInvoke(integration) | TaskResource::Service(integration) => integration.wait_for_token,
+            TaskResource::LambdaFunction(_) => false,
         };
-        // Scheduled and started now, succeeded or failed later.
-        self.execution.history.record(2)?;
-        let (begun, has_begun) = oneshot::channel();
-        let request = LambdaRequest { function: &call.function, payload: call.payload, begun };
-        let waiting = self.execution.clock.hold();
-        let timed_out = async move {
-            let _ = has_begun.await;
-            drop(waiting);
-            sleep(timeout).await;
+        let waiting = match waits {
+            true => Some(self.execution.core.tokens.issue().ok_or_else(|| {
+                self.located(StateError::runtime("Too many tasks wait for their token at the same time."))
+            })?),
+            false => None,
         };
-        let services = &self.execution.core.services;
-        let answered = tokio::select! {
-            biased;
-            () = self.execution.cancel.cancelled() => return Err(Stop::Aborted),
-            answered = services.invoke_lambda(request) => answered,
-            () = timed_out => {
-                self.execution.history.record(1)?;
-                return Err(StateError::stated(Some(names::TIMEOUT.to_owned()), None).into());
+        let call = {
+            let context =
+                self.context(Some(retries)).with_token(waiting.as_ref().map(|waiting| waiting.token.as_str()));
+            self.prepared(task, raw, &context)?
+        };
+        let events = Events::of(&task.resource);
+        self.record(events.scheduled, || events.scheduled_details(&call, &self.execution.core.options.region))?;
+        self.record(events.started, || events.details("taskStartedEventDetails", []))?;
+        let (timeout, heartbeat) = (call.timeout, call.heartbeat);
+        match self.answer(task, call, waiting, &events).await {
+            Ok(result) => {
+                let name = if events.service.is_some() {
+                    "taskSucceededEventDetails"
+                } else {
+                    "lambdaFunctionSucceededEventDetails"
+                };
+                self.record(events.succeeded, || events.always(name, [("output", Some(result.clone()))]))?;
+                Ok(result)
             }
-        };
-        self.execution.history.record(1)?;
-        let answer = answered.map_err(|failure| StateError::new(failure.error, failure.cause))?;
-        Ok(result(task, &answer)?)
+            Err(Stop::Failed(error)) => {
+                let timed_out = (error.name == names::TIMEOUT && timeout.is_some())
+                    || (error.name == names::HEARTBEAT_TIMEOUT && heartbeat.is_some());
+                let (kind, name) = if timed_out && error.cause.is_none() {
+                    (events.timed_out, events.timed_out_details)
+                } else {
+                    (events.failed, events.failed_details)
+                };
+                self.record(kind, || events.always(name, fields(&error)))?;
+                Err(error.into())
+            }
+            Err(stop) => Err(stop),
+        }
     }
 
-    fn call(&self, task: &TaskState, effective: Value) -> Result<Call, StateError> {
-        let mut parameters = match (&task.resource, effective) {
-            (TaskResource::LambdaFunction(arn), payload) => {
-                return Ok(Call { function: arn.clone(), payload: Bytes::from(payload.to_string()) });
+    /// The answer of the function or service, or what somebody with the token says.
+    async fn answer(
+        &self,
+        task: &TaskState,
+        call: Call<'_>,
+        waiting: Option<Waiting<'_>>,
+        events: &Events<'_>,
+    ) -> Result<Value, Stop> {
+        let (begun, has_begun) = oneshot::channel();
+        let held = self.execution.clock.hold();
+        let timeout = call.timeout;
+        let timed_out = async move {
+            let _ = has_begun.await;
+            drop(held);
+            sleep(timeout).await;
+        };
+        let heartbeat = call.heartbeat;
+        let work = async {
+            let result = self.called(task, call.target, begun).await?;
+            let Some(mut waiting) = waiting else { return Ok(result) };
+            self.record("TaskSubmitted", || events.always("taskSubmittedEventDetails", [("output", Some(result))]))?;
+            self.token_used(&mut waiting, heartbeat).await.map_err(Stop::from)
+        };
+        tokio::select! {
+            biased;
+            () = self.execution.cancel.cancelled() => Err(Stop::Aborted),
+            answered = work => answered,
+            () = timed_out => Err(StateError::stated(Some(names::TIMEOUT.to_owned()), None).into()),
+        }
+    }
+
+    async fn called(&self, task: &TaskState, target: Target<'_>, begun: oneshot::Sender<()>) -> Result<Value, Stop> {
+        let services = &self.execution.core.services;
+        let most = self.execution.core.options.quotas.payload_bytes;
+        match target {
+            Target::Function { name, payload } => {
+                let answered = services.invoke_lambda(LambdaRequest { function: &name, payload, begun }).await;
+                let answer = answered.map_err(|failure| StateError::new(failure.error, failure.cause))?;
+                Ok(result(task, &answer, most)?)
             }
-            (TaskResource::LambdaInvoke, Value::Object(parameters)) => parameters,
-            (TaskResource::LambdaInvoke, _) => {
+            Target::Service { integration, parameters } => {
+                let _ = begun.send(());
+                let (resource_type, action) = (integration.resource_type.as_str(), integration.action.as_str());
+                let request = ServiceRequest { resource_type, action, parameters };
+                let answered = services.call_service(request).await;
+                let answer = answered.map_err(|failure| StateError::new(failure.error, failure.cause))?;
+                if exceeds(&answer, most) {
+                    return Err(too_large(resource_type).into());
+                }
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Waits until somebody ends the task; a silence longer than the heartbeat is a failure.
+    async fn token_used(&self, waiting: &mut Waiting<'_>, heartbeat: Option<Duration>) -> Result<Value, StateError> {
+        loop {
+            let signal = tokio::select! {
+                signal = waiting.signal() => signal,
+                () = sleep(heartbeat) => {
+                    return Err(StateError::stated(Some(names::HEARTBEAT_TIMEOUT.to_owned()), None));
+                }
+            };
+            match signal {
+                Some(Signal::Heartbeat) => {}
+                Some(Signal::Success(output)) => return Ok(output),
+                Some(Signal::Failure { error, cause }) => return Err(StateError::stated(error, cause)),
+                None => return Err(self.located(StateError::runtime("The token of the task was lost."))),
+            }
+        }
+    }
+
+    /// Computes everything that the call needs.
+    fn prepared<'t>(&self, task: &'t TaskState, raw: &Value, context: &Context<'_>) -> Result<Call<'t>, StateError> {
+        let effective = self.effective_input(task.parameters.as_ref(), raw, context)?;
+        let timeout = self.seconds(task.timeout.as_ref(), "TimeoutSeconds", raw, context)?;
+        let heartbeat = self.seconds(task.heartbeat.as_ref(), "HeartbeatSeconds", raw, context)?;
+        let shown = effective.clone();
+        let target = match (&task.resource, effective) {
+            (TaskResource::LambdaFunction(arn), payload) => {
+                Target::Function { name: arn.clone(), payload: Bytes::from(payload.to_string()) }
+            }
+            (TaskResource::LambdaInvoke(_), Value::Object(parameters)) => self.invocation(parameters)?,
+            (TaskResource::Service(integration), Value::Object(parameters)) => {
+                Target::Service { integration, parameters }
+            }
+            (TaskResource::LambdaInvoke(_) | TaskResource::Service(_), _) => {
                 return Err(self.located(StateError::runtime("The parameters must be an object.")));
             }
         };
-        let Some(Value::String(function)) = parameters.remove("FunctionName") else {
+        Ok(Call { target, shown, timeout, heartbeat })
+    }
+
+    fn invocation(&self, mut parameters: Map<String, Value>) -> Result<Target<'static>, StateError> {
+        let Some(Value::String(mut name)) = parameters.shift_remove("FunctionName") else {
             return Err(self.located(StateError::runtime("The parameter 'FunctionName' must be a string.")));
         };
-        let payload = match parameters.remove("Payload") {
+        if let Some(Value::String(qualifier)) = parameters.shift_remove("Qualifier") {
+            name = format!("{name}:{qualifier}");
+        }
+        let payload = match parameters.shift_remove("Payload") {
             None | Some(Value::Null) => "{}".to_owned(),
             // A text is taken as the event's own JSON text, not quoted once more.
-            Some(Value::String(text)) => {
+            Some(Value::String(text)) if self.state.language == Language::JsonPath => {
                 if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err() {
                     return Err(StateError::new(
                         "Lambda.InvalidRequestContentException",
@@ -80,18 +192,108 @@ impl Visit<'_> {
             }
             Some(value) => value.to_string(),
         };
-        Ok(Call { function, payload: Bytes::from(payload) })
+        Ok(Target::Function { name, payload: Bytes::from(payload) })
     }
 
-    fn timeout(&self, task: &TaskState, raw: &Value, context: &Context<'_>) -> Result<Option<Duration>, StateError> {
-        let Some(given) = &task.timeout else { return Ok(None) };
+    fn seconds(
+        &self,
+        given: Option<&Given<u64>>,
+        field: &str,
+        raw: &Value,
+        context: &Context<'_>,
+    ) -> Result<Option<Duration>, StateError> {
+        let Some(given) = given else { return Ok(None) };
         let selected = self.select(&self.state.input_path, Scope { input: raw, context })?;
         let scope = Scope { input: &selected, context };
-        let seconds = numbers::count(given, "TimeoutSeconds", scope).map_err(|error| self.located(error))?;
+        let seconds = numbers::count(given, field, scope).map_err(|error| self.located(error))?;
         if seconds == 0 {
-            return Err(self.located(StateError::runtime("TimeoutSeconds must be positive.")));
+            return Err(self.located(StateError::runtime(format!("{field} must be positive."))));
         }
         Ok(Some(Duration::from_secs(seconds)))
+    }
+}
+
+/// The names of a task's events, which differ between functions by ARN and services.
+struct Events<'t> {
+    service: Option<&'t Integration>,
+    function: &'t str,
+    scheduled: &'static str,
+    started: &'static str,
+    succeeded: &'static str,
+    failed: &'static str,
+    failed_details: &'static str,
+    timed_out: &'static str,
+    timed_out_details: &'static str,
+}
+
+impl<'t> Events<'t> {
+    fn of(resource: &'t TaskResource) -> Self {
+        match resource {
+            TaskResource::LambdaFunction(arn) => Self {
+                service: None,
+                function: arn,
+                scheduled: "LambdaFunctionScheduled",
+                started: "LambdaFunctionStarted",
+                succeeded: "LambdaFunctionSucceeded",
+                failed: "LambdaFunctionFailed",
+                failed_details: "lambdaFunctionFailedEventDetails",
+                timed_out: "LambdaFunctionTimedOut",
+                timed_out_details: "lambdaFunctionTimedOutEventDetails",
+            },
+            TaskResource::LambdaInvoke(integration) | TaskResource::Service(integration) => Self {
+                service: Some(integration),
+                function: "",
+                scheduled: "TaskScheduled",
+                started: "TaskStarted",
+                succeeded: "TaskSucceeded",
+                failed: "TaskFailed",
+                failed_details: "taskFailedEventDetails",
+                timed_out: "TaskTimedOut",
+                timed_out_details: "taskTimedOutEventDetails",
+            },
+        }
+    }
+
+    fn scheduled_details(&self, call: &Call<'_>, region: &str) -> Option<Details> {
+        let seconds = |duration: Option<Duration>| duration.map(|duration| Value::from(duration.as_secs()));
+        let (timeout, heartbeat) = (seconds(call.timeout), seconds(call.heartbeat));
+        if self.service.is_none() {
+            return details(
+                "lambdaFunctionScheduledEventDetails",
+                [
+                    ("input", Some(call.shown.clone())),
+                    ("resource", Some(self.function.into())),
+                    ("timeoutInSeconds", timeout),
+                ],
+            );
+        }
+        self.details(
+            "taskScheduledEventDetails",
+            [
+                ("parameters", Some(call.shown.clone())),
+                ("region", Some(region.into())),
+                ("timeoutInSeconds", timeout),
+                ("heartbeatInSeconds", heartbeat),
+            ],
+        )
+    }
+
+    /// Details that also say which service it is; functions by ARN have none.
+    fn details<const N: usize>(&self, name: &'static str, fields: [(&str, Option<Value>); N]) -> Option<Details> {
+        self.service?;
+        self.always(name, fields)
+    }
+
+    fn always<const N: usize>(&self, name: &'static str, fields: [(&str, Option<Value>); N]) -> Option<Details> {
+        let (name, mut all) = details(name, fields)?;
+        if let (Some(Integration { resource_type, action, wait_for_token }), Value::Object(all)) =
+            (self.service, &mut all)
+        {
+            let suffix = if *wait_for_token { ".waitForTaskToken" } else { "" };
+            all.insert("resource".to_owned(), format!("{action}{suffix}").into());
+            all.insert("resourceType".to_owned(), resource_type.as_str().into());
+        }
+        Some((name, all))
     }
 }
 
@@ -102,51 +304,40 @@ async fn sleep(duration: Option<Duration>) {
     }
 }
 
+/// Unlike the limit on a state's own payloads, wildcards match this one: it is a failure of the task.
+fn too_large(resource: &str) -> StateError {
+    let cause = format!(
+        "The state/task '{resource}' returned a result with a size exceeding the maximum number of bytes service limit."
+    );
+    StateError::new(names::DATA_LIMIT_EXCEEDED, cause)
+}
+
 /// The result that the state sees: the answer itself, or in the envelope of lambda:invoke.
-fn result(task: &TaskState, answer: &LambdaAnswer) -> Result<Value, StateError> {
+fn result(task: &TaskState, answer: &LambdaAnswer, most_bytes: usize) -> Result<Value, StateError> {
     let resource = match &task.resource {
-        TaskResource::LambdaInvoke => "lambda",
+        TaskResource::LambdaInvoke(_) | TaskResource::Service(_) => "lambda",
         TaskResource::LambdaFunction(arn) => arn,
     };
-    if answer.payload.len() > PAYLOAD_BYTES_MAX {
-        // Unlike the limit on a state's own payloads, wildcards match this one: it is a failure of the task.
-        return Err(StateError::new(
-            names::DATA_LIMIT_EXCEEDED,
-            format!(
-                "The state/task '{resource}' returned a result with a size exceeding the maximum number of bytes \
-                 service limit."
-            ),
-        ));
+    if answer.payload.len() > most_bytes {
+        return Err(too_large(resource));
     }
     let payload: Value = serde_json::from_slice(&answer.payload)
         .map_err(|_| StateError::new("Lambda.Unknown", format!("The state/task '{resource}' returned no JSON.")))?;
     Ok(match task.resource {
         TaskResource::LambdaFunction(_) => payload,
-        TaskResource::LambdaInvoke => envelope(answer, payload),
+        TaskResource::LambdaInvoke(_) | TaskResource::Service(_) => envelope(answer, payload),
     })
 }
 
 /// What lambda:invoke returns, with the metadata of the call as the service shows it.
 fn envelope(answer: &LambdaAnswer, payload: Value) -> Value {
-    let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let length = answer.payload.len().to_string();
-    let headers = [
-        ("Connection", "keep-alive"),
-        ("Content-Length", length.as_str()),
-        ("Content-Type", "application/json"),
-        ("Date", date.as_str()),
-        ("X-Amz-Executed-Version", answer.executed_version.as_str()),
-        ("x-amzn-Remapped-Content-Length", "0"),
-        ("x-amzn-RequestId", answer.request_id.as_str()),
-    ];
-    let single: serde_json::Map<_, _> =
-        headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    let all: serde_json::Map<_, _> = headers.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
-    json!({
-        "ExecutedVersion": answer.executed_version,
-        "Payload": payload,
-        "SdkHttpMetadata": {"AllHttpHeaders": all, "HttpHeaders": single, "HttpStatusCode": 200},
-        "SdkResponseMetadata": {"RequestId": answer.request_id},
-        "StatusCode": 200,
-    })
+    let extra = [("X-Amz-Executed-Version", answer.executed_version.as_str()), ("x-amzn-Remapped-Content-Length", "0")];
+    let metadata = crate::services::metadata(&answer.request_id, "application/json", &length, &extra);
+    let mut result = Map::new();
+    result.insert("ExecutedVersion".to_owned(), json!(answer.executed_version));
+    result.insert("Payload".to_owned(), payload);
+    result.extend(metadata);
+    result.insert("StatusCode".to_owned(), json!(200));
+    Value::Object(result)
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::asl::PAYLOAD_BYTES_MAX;
 use crate::observer::Unobserved;
 use crate::services::fake::{FakeServices, Reply};
 

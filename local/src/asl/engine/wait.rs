@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::states::{Flow, Visit};
+use super::states::{Departure, Visit};
 use crate::asl::context::Scope;
 use crate::asl::definition::{Given, WaitState, WaitUntil};
 use crate::asl::error::{StateError, Stop};
@@ -13,11 +13,16 @@ use crate::asl::path::Path;
 use crate::asl::time;
 
 impl Visit<'_> {
-    pub(super) async fn wait(&self, wait: &WaitState, raw: Value) -> Result<Flow, Stop> {
+    pub(super) async fn wait(&self, wait: &WaitState, raw: Value) -> Result<Departure, Stop> {
         let duration = self.wait_duration(wait, &raw)?;
         self.sleep(duration).await?;
-        let output = self.select_through(&raw)?;
-        Ok(Flow::along(&wait.transition, output))
+        let output = self.pass_through(&raw)?;
+        let assigned = {
+            let context = self.context(None);
+            let selected = self.select(&self.state.input_path, Scope { input: &raw, context: &context })?;
+            self.assigned(self.state.assign.as_ref(), Scope { input: &selected, context: &context })?
+        };
+        Ok(Departure::along(&wait.transition, output, assigned))
     }
 
     /// Sleeps unless the execution is stopped meanwhile.
@@ -33,6 +38,34 @@ impl Visit<'_> {
         let seconds = match &wait.until {
             WaitUntil::Seconds(Given::Fixed(seconds)) => return Ok(Duration::from_secs(*seconds)),
             WaitUntil::Timestamp(Given::Fixed(timestamp)) => return Ok(until(*timestamp)),
+            WaitUntil::Seconds(Given::Computed(query)) => {
+                let context = self.context(None);
+                let scope = Scope { input: raw, context: &context };
+                let value = query.evaluate(scope).map_err(|error| self.located(error))?;
+                return match value.as_i64() {
+                    Some(seconds) if seconds >= 0 => Ok(Duration::from_secs(seconds.unsigned_abs())),
+                    Some(seconds) => Err(self.located(StateError::evaluation(
+                        Some("Seconds"),
+                        format!("The Seconds field must not be negative: {seconds}"),
+                    ))),
+                    None => Err(self.located(query.unexpected("number", &value))),
+                };
+            }
+            WaitUntil::Timestamp(Given::Computed(query)) => {
+                let context = self.context(None);
+                let scope = Scope { input: raw, context: &context };
+                let value = query.evaluate(scope).map_err(|error| self.located(error))?;
+                let Value::String(text) = &value else { return Err(self.located(query.unexpected("string", &value))) };
+                return time::parse(text).map(until).ok_or_else(|| {
+                    self.located(StateError::evaluation(
+                        Some("Timestamp"),
+                        format!(
+                            "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format \
+                             string: {text}"
+                        ),
+                    ))
+                });
+            }
             WaitUntil::Timestamp(Given::At(path)) => {
                 let value = self.value_at(path, raw)?;
                 return value.as_str().and_then(time::parse).map(until).ok_or_else(|| {

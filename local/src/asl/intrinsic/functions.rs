@@ -74,6 +74,14 @@ impl Function {
 /// Computes a call whose arguments are computed already; the message of an error says what was expected.
 pub(super) fn compute(call: &Call, arguments: &[Value]) -> Result<Value, String> {
     match (call.function, arguments) {
+        (Function::Format, [template, values @ ..]) => format(call.arguments.first(), template, values),
+        (function, arguments) => compute_values(function, arguments),
+    }
+}
+
+/// Computes a function of values, wherever they come from.
+pub(crate) fn compute_values(function: Function, arguments: &[Value]) -> Result<Value, String> {
+    match (function, arguments) {
         (Function::Array, elements) => Ok(Value::Array(elements.to_vec())),
         (Function::ArrayContains, [array, element]) => arrays::contains(array, element),
         (Function::ArrayGetItem, [array, index]) => arrays::get_item(array, index),
@@ -83,7 +91,7 @@ pub(super) fn compute(call: &Call, arguments: &[Value]) -> Result<Value, String>
         (Function::ArrayUnique, [array]) => arrays::unique(array),
         (Function::Base64Decode, [data]) => base64_decode(encodable(data)?),
         (Function::Base64Encode, [data]) => Ok(json!(BASE64.encode(encodable(data)?))),
-        (Function::Format, [template, values @ ..]) => format(call.arguments.first(), template, values),
+        (Function::Format, [template, values @ ..]) => format(None, template, values),
         (Function::Hash, [data, algorithm]) => hash(data, algorithm),
         (Function::JsonMerge, [first, second, deep]) => json_merge(first, second, deep),
         (Function::JsonToString, [value]) => Ok(Value::String(value.to_string())),

@@ -15,7 +15,7 @@ mod arrays;
 mod functions;
 mod parse;
 
-pub(crate) use functions::Function;
+pub(crate) use functions::{Function, compute_values};
 pub(crate) use parse::ExpressionSyntaxError;
 
 /// A parsed expression.
@@ -63,6 +63,15 @@ impl Expression {
     /// Says what is wrong and where in the text.
     pub(crate) fn parse(text: &str) -> Result<Self, ExpressionSyntaxError> {
         parse::expression(text)
+    }
+
+    /// Calls a function with every path in the expression.
+    pub(crate) fn each_path(&self, found: &mut dyn FnMut(&Path)) {
+        match self {
+            Self::Path(path) => found(path),
+            Self::Call(call) => call.arguments.iter().for_each(|argument| argument.each_path(found)),
+            Self::Text(_) | Self::Literal(_) => {}
+        }
     }
 
     /// Computes the value.

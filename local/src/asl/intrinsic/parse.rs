@@ -165,25 +165,24 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Where a path that stands as an argument ends: at a comma, bracket or space outside of its own brackets and quotes.
+/// Where a path that stands as an argument ends: at a comma, a closing round bracket or a space outside of its own brackets
+/// and quotes. The `()` of a function at its end belong to it.
 fn path_end(text: &str) -> usize {
-    let mut inside_brackets = false;
+    let mut depth = 0_usize;
     let mut quote = None;
     let mut escaped = false;
     for (position, sign) in text.char_indices() {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if sign == '\\' => escaped = true,
-            Some(open) if sign == open => quote = None,
-            Some(_) => {}
-            None if inside_brackets => match sign {
-                '\'' | '"' => quote = Some(sign),
-                ']' => inside_brackets = false,
-                _ => {}
-            },
-            None if sign == '[' => inside_brackets = true,
-            None if matches!(sign, ',' | ')') || sign.is_whitespace() => return position,
-            None => {}
+        match (quote, sign) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if sign == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') if depth > 0 => quote = Some(sign),
+            (None, '[' | '(') => depth += 1,
+            (None, ']' | ')') if depth > 0 => depth -= 1,
+            (None, ',' | ')') if depth == 0 => return position,
+            (None, _) if depth == 0 && sign.is_whitespace() => return position,
+            (None, _) => {}
         }
     }
     text.len()

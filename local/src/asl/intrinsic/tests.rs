@@ -106,7 +106,8 @@ fn notation() {
     check("States.Array(1) x", json!({}), Err("expected nothing after"));
     check("States.Array", json!({}), Err("expected \"(\""));
     check("something", json!({}), Err("expected a path"));
-    check("States.Array($.a[*])", json!({}), Err("wildcard"));
+    check("States.Array($.a[*], $.a[?(@ > 1)], $.a.length())", json!({"a": [1, 2]}), Ok(json!([[1, 2], [2], 2])));
+    check("States.Array($.a[(@.length-1)])", json!({}), Err("script"));
     let nested = |depth: usize| format!("{}{}", "States.Array(".repeat(depth), ")".repeat(depth));
     assert!(Expression::parse(&nested(10)).is_ok());
     check(&nested(11), json!({}), Err("nested deeper than 10"));

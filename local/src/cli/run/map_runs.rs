@@ -92,7 +92,14 @@ mod tests {
 
     impl MapRuns {
         fn start(&mut self, map_run: &str, state: &str) {
-            self.take(&Notice::MapRunStarted { map_run, state, max_concurrency: 1 });
+            self.take(&Notice::MapRunStarted {
+                map_run,
+                state,
+                max_concurrency: 1,
+                tolerated_count: 0,
+                tolerated_percentage: 0.0,
+                execution_type: crate::asl::ExecutionType::Express,
+            });
         }
 
         fn child(&mut self, map_run: &str, status: ExecutionStatus) {

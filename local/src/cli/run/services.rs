@@ -5,14 +5,16 @@ use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::objects;
 use crate::explain::explain;
 use crate::lambda_host::LambdaHost;
 use crate::s3::{self, Attributes, ObjectStore, WriteCondition};
+use crate::services::endpoints::{Resources, ServiceEndpoints};
 use crate::services::{
-    LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ObjectUpload, ServiceError, Services,
-    StoredObject, TaskFailure,
+    LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ObjectUpload, ServiceError, ServiceRequest,
+    Services, StoredObject, TaskFailure,
 };
 
 /// How the invocations of a run went.
@@ -32,12 +34,14 @@ pub(super) struct Invocations {
 pub(in crate::cli) struct LocalServices {
     store: Arc<ObjectStore>,
     host: Arc<LambdaHost>,
+    endpoints: ServiceEndpoints,
     invocations: Mutex<Invocations>,
 }
 
 impl LocalServices {
     pub(in crate::cli) fn new(store: Arc<ObjectStore>, host: Arc<LambdaHost>) -> Self {
-        Self { store, host, invocations: Mutex::default() }
+        let endpoints = ServiceEndpoints::new(Arc::clone(&store), s3::REGION, Resources::default());
+        Self { store, host, endpoints, invocations: Mutex::default() }
     }
 
     pub(super) fn invocations(&self) -> Invocations {
@@ -58,6 +62,10 @@ impl Services for LocalServices {
             invocations.peak_memory_bytes = invocations.peak_memory_bytes.max(peak);
         }
         outcome.into_answer()
+    }
+
+    async fn call_service(&self, request: ServiceRequest<'_>) -> Result<Value, TaskFailure> {
+        self.endpoints.call(request).await
     }
 
     async fn list_objects(&self, request: ListRequest<'_>) -> Result<ListPage, ServiceError> {

@@ -54,6 +54,17 @@ pub(super) enum Source {
     Bucket { dataset: Dataset, place: Place, version: Option<String>, owner: Option<String>, max_items: Option<i64> },
 }
 
+impl Source {
+    /// The number of items that are given; 0 for those that lie in a bucket.
+    pub(super) fn given_items(&self) -> usize {
+        match self {
+            Self::Array(items) => items.len(),
+            Self::Members(members) => members.len(),
+            Self::Bucket { .. } => 0,
+        }
+    }
+}
+
 /// An item with its size as an object, 0 for other items.
 #[derive(Debug)]
 pub(super) struct Item {
