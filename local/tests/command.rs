@@ -31,7 +31,7 @@ fn exit_codes_and_streams() {
         assert!(stdout.contains(in_stdout), "{line}: {stdout}");
         assert!(stderr.contains(in_stderr), "{line}: {stderr}");
     };
-    check("--help", 0, "Serve a folder", "");
+    check("--help", 0, "Serve the APIs", "");
     check("--version", 0, "mapmill", "");
     check("", 2, "", "Usage");
     check("nonsense", 2, "", "unrecognized subcommand");
@@ -43,10 +43,11 @@ fn exit_codes_and_streams() {
     check("sample --from a.csv --objects 2 --size 1KB --seed 1 --out s", 0, "2 objects", "");
     check("sample --from a.csv --objects 2 --size 1KB --seed 1 --out s", 2, "", "is not empty");
     check("sample --from none.csv --objects 2 --size 1KB --seed 1 --out t", 2, "", "cannot read none.csv");
-    check("serve --data none", 2, "", "cannot open folder none");
-    check("serve --data a.csv", 2, "", "a.csv is not a folder");
+    check("serve --data none --bucket raw", 2, "", "cannot open folder none");
+    check("serve --data a.csv --bucket raw", 2, "", "a.csv is not a folder");
     check("serve --data . --bucket Wrong", 2, "", "not valid");
-    check("serve --data s --out s/out", 2, "", "overlap");
+    check("serve --data s --bucket raw --out s/out", 2, "", "overlap");
+    check("serve --data s", 2, "", "has files, but keeps no store");
     assert!(folder.path().join("s/000/part-000001.csv").exists());
 }
 
@@ -69,6 +70,12 @@ fn serve_prints_the_environment_and_stops_on_signals() {
         assert!(next().starts_with("export AWS_ACCESS_KEY_ID="));
         assert!(next().starts_with("export AWS_SECRET_ACCESS_KEY="));
         assert!(next().starts_with("export AWS_REGION="));
+        assert!(next().starts_with("export AWS_DEFAULT_REGION="));
+        for name in ["AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL_LAMBDA"] {
+            let line = next();
+            let address = line.strip_prefix(&format!("export {name}=http://")).unwrap();
+            std::net::TcpStream::connect(address).unwrap();
+        }
         std::net::TcpStream::connect(address).unwrap();
         let killed = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
         assert!(killed.success());

@@ -10,13 +10,17 @@
 mod bench;
 mod check;
 mod error;
+mod failures;
+mod history;
 mod input;
 pub mod job_file;
 mod run;
+mod run_folder;
 mod sample;
 mod schema;
 mod serve;
 pub mod signals;
+mod step_functions_client;
 pub mod terminal;
 
 use std::process::ExitCode;
@@ -46,6 +50,10 @@ enum Command {
     Bench(bench::Arguments),
     /// Check a job file and say what it would do
     Check(check::Arguments),
+    /// Show what failed in an execution or a finished run, and why
+    Failures(failures::Arguments),
+    /// Show what happened in an execution or a finished run
+    History(history::Arguments),
     /// Print the input for an execution of the state machine
     Input(input::Arguments),
     /// Run a job on this machine: its whole state machine over a folder of objects
@@ -54,7 +62,7 @@ enum Command {
     Sample(sample::Arguments),
     /// Print the JSON Schema of a file that Mapmill reads
     Schema(schema::Arguments),
-    /// Serve a folder as an S3 bucket on this machine until Ctrl-C
+    /// Serve the APIs of S3, Step Functions and Lambda on this machine until Ctrl-C
     Serve(serve::Arguments),
 }
 
@@ -78,6 +86,8 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Exit, CommandError>
     match command {
         Command::Bench(arguments) => bench::run(arguments, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
+        Command::Failures(arguments) => failures::run(&arguments, terminal),
+        Command::History(arguments) => history::run(&arguments, terminal),
         Command::Input(arguments) => input::run(&arguments, terminal),
         Command::Run(arguments) => run::run(&arguments, terminal),
         Command::Sample(arguments) => sample::run(arguments, terminal),
@@ -130,13 +140,28 @@ mod tests {
         check("input --job j.yaml --max-items 10 --max-concurrency 2", true);
         check("input --job j.yaml --max-items 0", false);
         check("input --job j.yaml --max-concurrency 10001", false);
+        check("history arn:x --endpoint http://127.0.0.1:1 --json", true);
+        check("history", false);
+        check("failures out/run --limit 5", true);
+        check("failures out/run --limit 0", false);
         check("run --job j.yaml --data d --out o", true);
         check("run --job j.yaml --data d --out o --max-items 5 --max-concurrency 2 --memory 128 --timeout 10", true);
         check("run --job j.yaml --data d", false);
         check("run --job j.yaml --data d --out o --memory 64", false);
         check("schema job", true);
         check("schema event", false);
+        check("serve", true);
         check("serve --data d", true);
+        check("serve --bucket raw", false);
+        check("serve --data d --slow-down raw=5 --slow-down other=0.5", true);
+        check("serve --slow-down raw=101", false);
+        check("serve --port-sfn 1 --port-lambda 2 --function f=p --env A=b --concurrency 3 --no-quotas", true);
+        check("serve --lambda-endpoint http://127.0.0.1:9000", true);
+        check("serve --lambda-endpoint http://127.0.0.1:9000 --function f=p", false);
+        check("serve --function f", false);
+        check("serve --endpoint sqs=http://127.0.0.1:1 --endpoint events=http://127.0.0.1:2", true);
+        check("serve --endpoint s3=http://127.0.0.1:1", false);
+        check("serve --concurrency 0", false);
         check("serve --data d --bucket raw --out o --out-bucket clean --port-s3 9000", true);
         check("serve --data d --out-bucket clean", false);
         check("serve --data d --port-s3 70000", false);

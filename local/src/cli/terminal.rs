@@ -174,9 +174,14 @@ pub fn human_count(count: u64) -> String {
 /// The first 100 characters of a text of any length.
 #[must_use]
 pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut short: String = text.chars().take(LONGEST).collect();
-    if text.chars().nth(LONGEST).is_some() {
+    cut(text, 100)
+}
+
+/// The first `most` characters of a text, in one line.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    let mut short: String = text.chars().take(most).map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
+    if text.chars().nth(most).is_some() {
         short.push('…');
     }
     short
@@ -218,6 +223,7 @@ mod tests {
     fn long_texts_are_cut() {
         assert_eq!(shorten("short"), "short");
         assert_eq!(shorten(&"ä".repeat(100)), "ä".repeat(100));
+        assert_eq!(cut("a\nb\u{1b}[31m", 3), "a b…");
         assert_eq!(shorten(&"x".repeat(101)), format!("{}…", "x".repeat(100)));
     }
 }

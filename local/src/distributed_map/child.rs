@@ -40,6 +40,8 @@ pub(super) struct Child {
     /// How it ended before, in a redrive.
     pub(super) ended_before: Option<Ended>,
     pub(super) redrives: u64,
+    /// Events that its history has already.
+    pub(super) events: u64,
 }
 
 /// A child that has ended.
@@ -79,6 +81,7 @@ impl Child {
             ended,
             checkpoint: self.checkpoint.clone(),
             redrives: self.redrives,
+            events: self.events,
         }
     }
 }
@@ -96,6 +99,7 @@ impl Family {
             checkpoint: unfinished.checkpoint,
             ended_before: unfinished.ended,
             redrives: unfinished.redrives + u64::from(unfinished.ended.is_some()),
+            events: unfinished.events,
             ..self.named(unfinished.index, unfinished.name, batch)
         }
     }
@@ -112,6 +116,7 @@ impl Family {
             checkpoint: None,
             ended_before: None,
             redrives: 0,
+            events: 0,
         }
     }
 
@@ -133,7 +138,10 @@ impl Family {
         };
         let core = &self.parent.core;
         let (history, limit) = match self.execution_type {
-            ExecutionType::Standard => (History::of_standard(&child.arn, &core.options.quotas, &core.observer), None),
+            ExecutionType::Standard => {
+                let history = History::of_standard(&child.arn, &core.options.quotas, &core.observer);
+                (history.behind(child.events), None)
+            }
             ExecutionType::Express => (History::of_express(&child.arn, &core.observer), Some(EXPRESS_DURATION_MAX)),
         };
         let execution = Arc::new(Execution {
@@ -150,6 +158,7 @@ impl Family {
         let ending = Ending::from(execution.run(&self.processor, limit).await);
         let Ending { status, output, error, cause } = ending;
         let checkpoint = execution.whereabouts.take();
+        child.events = execution.history.events();
         Finished { child, status, output, error, cause, start, stop: Timestamp::now(), checkpoint }
     }
 }

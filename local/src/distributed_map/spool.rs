@@ -32,6 +32,8 @@ pub(super) struct Unfinished {
     pub(super) checkpoint: Option<Checkpoint>,
     /// How often it was redriven.
     pub(super) redrives: u64,
+    /// Events that its history has already.
+    pub(super) events: u64,
 }
 
 /// How a child ended without success.
@@ -149,6 +151,7 @@ mod tests {
             ended: (index > 0).then_some(Ended::TimedOut),
             checkpoint: (index > 1).then_some(checkpoint),
             redrives: index,
+            events: 7 * index,
         }
     }
 

@@ -5,12 +5,20 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Longest line that is kept, in bytes; the rest of a longer one is dropped and counted.
 pub const LINE_BYTES_MAX: usize = 256 * 1_024;
+
+/// How much of the end of an invocation's log is kept, in bytes, as in the service.
+pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1_024;
+
+/// How long to wait for lines that a function wrote just before its answer, and how often at most.
+const SETTLE_TIME: Duration = Duration::from_millis(1);
+const SETTLE_ROUNDS: u32 = 20;
 
 /// Which output a line was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +27,8 @@ pub enum OutputStream {
     Stdout,
     /// Standard error.
     Stderr,
+    /// The host itself: when an invocation began and ended, and how it went.
+    Platform,
 }
 
 /// A line that a function wrote.
@@ -95,6 +105,51 @@ impl LogSink for LogFile {
     }
 }
 
+/// The end of the log of the invocation that an environment works on.
+#[derive(Debug, Default)]
+pub(super) struct InvocationLog {
+    text: Mutex<String>,
+}
+
+impl InvocationLog {
+    /// Forgets what was written before.
+    pub(super) fn begin(&self) {
+        self.lock().clear();
+    }
+
+    /// Adds a line and cuts the front off when there is too much.
+    pub(super) fn add(&self, line: &str) {
+        let mut text = self.lock();
+        let kept = line.ceil_char_boundary(line.len().saturating_sub(LOG_TAIL_BYTES_MAX - 1));
+        text.push_str(&line[kept..]);
+        text.push('\n');
+        if text.len() > LOG_TAIL_BYTES_MAX {
+            let cut = text.ceil_char_boundary(text.len() - LOG_TAIL_BYTES_MAX);
+            text.drain(..cut);
+        }
+    }
+
+    /// Waits until nothing more is being written, but not long.
+    pub(super) async fn settle(&self) {
+        for _ in 0..SETTLE_ROUNDS {
+            let before = self.lock().len();
+            tokio::time::sleep(SETTLE_TIME).await;
+            if self.lock().len() == before {
+                return;
+            }
+        }
+    }
+
+    /// What is there.
+    pub(super) fn end(&self) -> String {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Reads one output of a process to its end and hands each line on.
 pub(super) async fn forward(mut output: impl AsyncRead + Unpin, mut line: impl FnMut(&str, u64)) {
     let mut chunk = vec![0_u8; 16 * 1_024];
@@ -157,6 +212,19 @@ mod tests {
         check(lines(b"\xff\n").await, &[("\u{fffd}", 0)]);
         let long = "x".repeat(LINE_BYTES_MAX);
         check(lines(format!("{long}yy\nz\n").as_bytes()).await, &[(&long, 2), ("z", 0)]);
+    }
+
+    #[test]
+    fn keeps_the_end_of_a_log() {
+        let log = InvocationLog::default();
+        log.add("first");
+        assert_eq!(log.end(), "first\n");
+        log.add(&"x".repeat(LOG_TAIL_BYTES_MAX));
+        log.add(&"ä".repeat(10));
+        let tail = log.end();
+        assert!(tail.len() <= LOG_TAIL_BYTES_MAX && tail.ends_with("ää\n") && tail.starts_with("xx"), "{tail}");
+        log.add(&"ä".repeat(LOG_TAIL_BYTES_MAX));
+        assert!(log.end().len() <= LOG_TAIL_BYTES_MAX);
     }
 
     #[test]

@@ -3,16 +3,20 @@
 //! ```text
 //! invoke ──► pool (per function) ──► environment ──► listener 127.0.0.1:PORT ◄── the function's process
 //!              first come, first       one process      next / response / error / init error
-//!              served                  + one listener
+//!              served, or refused      + one listener
 //! ```
 //!
 //! Each execution environment is a process with a listener of its own, because `AWS_LAMBDA_RUNTIME_API` is an address
 //! without a path for some runtimes. A pool starts environments when they are needed, up to the function's maximum, and
-//! keeps them for later invocations. When all are busy an invocation waits its turn; the real service would answer
-//! `Lambda.TooManyRequestsException` instead, which would only make local runs slower. The time of waiting counts nowhere:
+//! keeps them for later invocations. When all are busy, an invocation is refused with `Lambda.TooManyRequestsException` as
+//! in the service ([`WhenBusy::Throttle`]), or waits its turn ([`WhenBusy::Wait`]), which makes local runs faster. The time of waiting counts nowhere:
 //! the function's timeout begins with the event, and whoever invokes is told when the waiting is over
 //! ([`LambdaHost::invoke_when_free`]), so that `TimeoutSeconds` of a task begins then and the clock of its execution (the
-//! 300 s of an express one) stands still until then. Between invocations a process is not frozen, and its memory is measured but not limited.
+//! 300 s of an express one) stands still until then. Between invocations a process is not frozen. Its memory is measured, and limited where
+//! [`FunctionConfig::limit_memory`] says so: `memory` looks at it while it works and kills it when it has too much.
+//!
+//! Every invocation leaves a `START`, an `END` and a `REPORT` line in the log, as in the service, and the last 4 KiB of its
+//! log are part of its outcome where [`InvokeContext::wants_log`] asks for them.
 //!
 //! A host leaves no process behind. Each environment is a process group of its own, and the whole group is killed after a
 //! timeout or a crash, on shutting down, and when the host is dropped; only a process that leaves its group escapes. An
@@ -33,16 +37,18 @@ use tokio_util::sync::CancellationToken;
 
 mod environment;
 mod logs;
+mod memory;
 mod open_files;
 mod outcome;
 mod pool;
 mod process;
+mod report;
 mod runtime_api;
 #[cfg(test)]
 mod tests;
 mod variables;
 
-pub use logs::{LINE_BYTES_MAX, LogFile, LogLine, LogSink, NoLogs, OutputStream};
+pub use logs::{LINE_BYTES_MAX, LOG_TAIL_BYTES_MAX, LogFile, LogLine, LogSink, NoLogs, OutputStream};
 pub use open_files::environments_that_fit;
 pub use outcome::{FunctionError, InvokeOutcome};
 pub(crate) use process::peak_memory_bytes;
@@ -96,14 +102,41 @@ pub struct FunctionConfig {
     pub command: PathBuf,
     /// Its arguments; a Lambda bootstrap takes none.
     pub arguments: Vec<OsString>,
-    /// Memory that the function is told it has, in MB. Not enforced.
+    /// Memory that the function is told it has, in MB.
     pub memory_mb: u32,
+    /// Whether a process that has more resident memory than that is killed, as in the service.
+    pub limit_memory: bool,
     /// Longest time of one invocation, 1 ms to [`TIMEOUT_MAX`].
     pub timeout: Duration,
     /// Variables of the function's own, besides those that Lambda sets; they win over those.
     pub environment: BTreeMap<String, String>,
     /// Most environments at a time, 1 to [`ENVIRONMENTS_MAX`]; `None`: as many as there are cores.
     pub max_environments: Option<usize>,
+    /// What becomes of an invocation when all environments are busy.
+    pub when_busy: WhenBusy,
+}
+
+/// What becomes of an invocation when all environments of its function are busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenBusy {
+    /// It waits until one is free.
+    #[default]
+    Wait,
+    /// It is refused with `TooManyRequestsException`, as in the service.
+    Throttle,
+}
+
+/// What an invocation carries besides its event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InvokeContext {
+    /// The version or alias that was asked for; it becomes part of the function's ARN in the context.
+    pub qualifier: Option<String>,
+    /// JSON that a client hands to the function, as `X-Amz-Client-Context` has it after decoding.
+    pub client_context: Option<String>,
+    /// The trace header of the caller; `None`: a new one.
+    pub trace_id: Option<String>,
+    /// Whether the outcome is to have the end of the log. Waiting for it takes some milliseconds.
+    pub wants_log: bool,
 }
 
 /// Why the host could not even try.
@@ -147,6 +180,12 @@ pub enum HostError {
     EventTooLarge {
         /// Its size.
         bytes: usize,
+    },
+    /// All environments are busy and the function does not let invocations wait.
+    #[error("Rate Exceeded.")]
+    Throttled {
+        /// Most environments of the function.
+        environments: usize,
     },
     /// The host is shutting down.
     #[error("the function host is shut down")]
@@ -208,11 +247,33 @@ impl LambdaHost {
         event: Bytes,
         begun: oneshot::Sender<()>,
     ) -> Result<InvokeOutcome, HostError> {
+        self.invoke_in_context(function, event, InvokeContext::default(), begun).await
+    }
+
+    /// As [`LambdaHost::invoke_when_free`], with what a client may hand to the function besides the event.
+    ///
+    /// # Errors
+    /// As [`LambdaHost::invoke`].
+    pub async fn invoke_in_context(
+        &self,
+        function: &str,
+        event: Bytes,
+        context: InvokeContext,
+        begun: oneshot::Sender<()>,
+    ) -> Result<InvokeOutcome, HostError> {
         if event.len() > PAYLOAD_BYTES_MAX {
             return Err(HostError::EventTooLarge { bytes: event.len() });
         }
         let pool = self.pool(function)?;
-        pool.invoke(event, begun).await
+        pool.invoke(event, context, begun).await
+    }
+
+    /// Whether there is a function of this name or ARN.
+    ///
+    /// # Errors
+    /// [`HostError::UnknownFunction`].
+    pub fn check_function(&self, function: &str) -> Result<(), HostError> {
+        self.pool(function).map(|_| ())
     }
 
     /// Ends all processes and waits until they are gone. Invocations that wait or run end with an error.

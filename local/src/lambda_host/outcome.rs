@@ -25,12 +25,20 @@ pub struct InvokeOutcome {
     pub peak_memory_bytes: Option<u64>,
     /// Number of the environment, from 1 in order of start.
     pub environment: u64,
+    /// The end of what the function wrote during the invocation, with `START`, `END` and `REPORT`; at most
+    /// [`LOG_TAIL_BYTES_MAX`](super::LOG_TAIL_BYTES_MAX) bytes. Empty when nobody asked for it or the environment did not start.
+    pub log_tail: String,
 }
 
 impl InvokeOutcome {
     /// True when the invocation had to start an environment.
     pub fn cold_start(&self) -> bool {
         self.init_duration.is_some()
+    }
+
+    /// What the service would bill: the duration and the time to start, in whole milliseconds.
+    pub fn billed_duration(&self) -> Duration {
+        super::report::billed(self.duration, self.init_duration)
     }
 
     /// The outcome as a task of a state machine sees it.
@@ -86,6 +94,7 @@ impl From<HostError> for TaskFailure {
         let name = match &error {
             HostError::UnknownFunction { .. } => "Lambda.ResourceNotFoundException",
             HostError::EventTooLarge { .. } => "Lambda.RequestTooLargeException",
+            HostError::Throttled { .. } => "Lambda.TooManyRequestsException",
             HostError::ShutDown => "Lambda.SdkClientException",
             HostError::InvalidSetting { .. } | HostError::MissingCommand { .. } | HostError::AlreadyRegistered(_) => {
                 "Lambda.InvalidParameterValueException"

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::environment::{Broken, Environment};
 use super::outcome::{FunctionError, InvokeOutcome};
-use super::{FunctionConfig, HostError, HostOptions};
+use super::{FunctionConfig, HostError, HostOptions, InvokeContext, WhenBusy};
+use crate::lambda_host::environment::Work;
 
 /// Runs the invocations of one function.
 pub(super) struct Pool {
@@ -29,6 +30,7 @@ pub(super) struct Pool {
 struct Request {
     id: String,
     event: Bytes,
+    context: InvokeContext,
     queued: Instant,
 }
 
@@ -52,9 +54,10 @@ impl Pool {
     pub(super) async fn invoke(
         self: Arc<Self>,
         event: Bytes,
+        context: InvokeContext,
         begun: oneshot::Sender<()>,
     ) -> Result<InvokeOutcome, HostError> {
-        let request = Request { id: uuid::Uuid::new_v4().to_string(), event, queued: Instant::now() };
+        let request = Request { id: uuid::Uuid::new_v4().to_string(), event, context, queued: Instant::now() };
         let (mut sender, receiver) = oneshot::channel();
         // A task of its own, so that a caller who gives up leaves no environment in the middle of an invocation.
         tokio::spawn(async move {
@@ -62,11 +65,12 @@ impl Pool {
                 biased;
                 () = self.stop.cancelled() => None,
                 () = sender.closed() => return,
-                permit = self.places.acquire() => permit.ok(),
+                permit = self.place() => permit,
             };
             let _ = begun.send(());
             let outcome = match &permit {
-                Some(_) => self.run(request).await,
+                Some(Ok(_)) => self.run(request).await,
+                Some(Err(refused)) => Err(refused.clone()),
                 None => Err(HostError::ShutDown),
             };
             // The place is free before the caller knows, or a caller that asks again at once would start one more.
@@ -74,6 +78,20 @@ impl Pool {
             let _ = sender.send(outcome);
         });
         receiver.await.unwrap_or(Err(HostError::ShutDown))
+    }
+
+    /// A place for one invocation: now or when one is free, as the function wants it. `None`: there are none any more.
+    async fn place(&self) -> Option<Result<SemaphorePermit<'_>, HostError>> {
+        if self.config.when_busy == WhenBusy::Wait {
+            return self.places.acquire().await.ok().map(Ok);
+        }
+        match self.places.try_acquire() {
+            Ok(permit) => Some(Ok(permit)),
+            Err(TryAcquireError::NoPermits) => {
+                Some(Err(HostError::Throttled { environments: self.environments_max as usize }))
+            }
+            Err(TryAcquireError::Closed) => None,
+        }
     }
 
     async fn run(&self, request: Request) -> Result<InvokeOutcome, HostError> {
@@ -96,8 +114,12 @@ impl Pool {
             }
         };
         let number = environment.number;
-        let invoked =
-            environment.invoke(&self.config, &self.function_arn, &request.id, request.event, &self.stop).await;
+        let function_arn = match &request.context.qualifier {
+            Some(qualifier) => format!("{}:{qualifier}", self.function_arn),
+            None => self.function_arn.clone(),
+        };
+        let work = Work { request_id: &request.id, event: request.event, function_arn, context: request.context };
+        let invoked = environment.invoke(&self.config, work, init_duration, &self.stop).await;
         match invoked {
             Err(Broken::ShutDown) => Err(HostError::ShutDown),
             Err(Broken::Failed(error)) => Ok(failed_start(request.id, error, init_duration, wait_duration, number)),
@@ -113,6 +135,7 @@ impl Pool {
                     wait_duration,
                     peak_memory_bytes: answered.peak_memory_bytes,
                     environment: number,
+                    log_tail: answered.log_tail,
                 })
             }
         }
@@ -161,5 +184,6 @@ fn failed_start(
         wait_duration,
         peak_memory_bytes: None,
         environment,
+        log_tail: String::new(),
     }
 }

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncRead;
 use tokio::process::{Child, Command};
 
-use super::logs::{LogLine, OutputStream, forward};
+use super::logs::{InvocationLog, LogLine, OutputStream, forward};
 use super::{FunctionConfig, HostOptions, variables};
 
 /// A function's program and everything that it has started. Dropping it kills them all.
@@ -20,6 +20,11 @@ pub(super) struct Process {
 impl Process {
     /// Id of the program's process, while it is not reaped.
     pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// What looking at its memory needs.
+    pub(super) fn watched(&self) -> Option<u32> {
         self.child.id()
     }
 
@@ -59,6 +64,7 @@ pub(super) fn start(
     options: &HostOptions,
     environment: u64,
     runtime_api: &str,
+    log: &Arc<InvocationLog>,
 ) -> std::io::Result<Process> {
     let log_stream = format!("{environment:08}");
     let mut command = Command::new(&config.command);
@@ -75,8 +81,8 @@ pub(super) fn start(
         command.current_dir(task_root);
     }
     let mut child = command.spawn()?;
-    follow(child.stdout.take(), OutputStream::Stdout, environment, config, options);
-    follow(child.stderr.take(), OutputStream::Stderr, environment, config, options);
+    follow(child.stdout.take(), OutputStream::Stdout, environment, config, options, log);
+    follow(child.stderr.take(), OutputStream::Stderr, environment, config, options, log);
     // The first process of a group has the group's id.
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     Ok(Process { child, group })
@@ -89,9 +95,11 @@ fn follow(
     environment: u64,
     config: &FunctionConfig,
     options: &HostOptions,
+    log: &Arc<InvocationLog>,
 ) {
     if let Some(output) = output {
-        tokio::spawn(collect(output, config.name.clone(), environment, stream, Arc::clone(&options.logs)));
+        let (logs, log) = (Arc::clone(&options.logs), Arc::clone(log));
+        tokio::spawn(collect(output, config.name.clone(), environment, stream, logs, log));
     }
 }
 
@@ -101,8 +109,10 @@ async fn collect(
     environment: u64,
     stream: OutputStream,
     logs: Arc<dyn super::LogSink>,
+    log: Arc<InvocationLog>,
 ) {
     let hand_on = |text: &str, dropped_bytes: u64| {
+        log.add(text);
         logs.line(LogLine { function: &function, environment, stream, text, dropped_bytes });
     };
     forward(output, hand_on).await;
@@ -110,8 +120,17 @@ async fn collect(
 
 /// Largest resident memory of a process so far, in bytes, where the system tells.
 pub(crate) fn peak_memory_bytes(process: Option<u32>) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process?)).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    memory_bytes(process?, "VmHWM:")
+}
+
+/// Resident memory of a process now, in bytes, where the system tells.
+pub(super) fn resident_bytes(process: u32) -> Option<u64> {
+    memory_bytes(process, "VmRSS:")
+}
+
+fn memory_bytes(process: u32, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
 }

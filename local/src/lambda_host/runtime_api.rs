@@ -33,6 +33,8 @@ pub(super) struct Invocation {
     pub(super) deadline: Duration,
     pub(super) function_arn: String,
     pub(super) trace_id: String,
+    /// JSON that the caller hands to the function.
+    pub(super) client_context: Option<String>,
     pub(super) reply: oneshot::Sender<Reply>,
 }
 
@@ -129,13 +131,14 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     let Some(invocation) = shared.invocations.lock().await.recv().await else {
         return refuse(StatusCode::GONE, "Container.Closed", "the environment is shut down");
     };
-    let headers = [
+    let mut headers = vec![
         ("lambda-runtime-aws-request-id", invocation.request_id.clone()),
         ("lambda-runtime-deadline-ms", invocation.deadline.as_millis().to_string()),
         ("lambda-runtime-invoked-function-arn", invocation.function_arn),
         ("lambda-runtime-trace-id", invocation.trace_id),
         ("content-type", "application/json".to_owned()),
     ];
+    headers.extend(invocation.client_context.map(|context| ("lambda-runtime-client-context", context)));
     let mut current = shared.current.lock().unwrap_or_else(PoisonError::into_inner);
     *current = Some((invocation.request_id, invocation.reply));
     (AppendHeaders(headers), invocation.event).into_response()

@@ -19,6 +19,8 @@ fn shell(script: &str) -> FunctionConfig {
         timeout: Duration::from_secs(3),
         environment: BTreeMap::new(),
         max_environments: Some(2),
+        when_busy: WhenBusy::Wait,
+        limit_memory: false,
     }
 }
 
@@ -81,6 +83,7 @@ fn invocation(id: &str) -> (Invocation, oneshot::Receiver<Reply>) {
         deadline: Duration::from_millis(1_234),
         function_arn: "arn:function".to_owned(),
         trace_id: "Root=1".to_owned(),
+        client_context: Some("{\"custom\":{}}".to_owned()),
         reply,
     };
     (invocation, replied)
@@ -218,6 +221,58 @@ async fn environments_are_reused_and_invocations_wait_their_turn() {
     let second = second.await.unwrap().unwrap();
     assert_eq!((second.result.as_deref().unwrap(), second.cold_start(), second.environment), (&b"2"[..], false, 1));
     assert!(second.wait_duration >= Duration::from_millis(40), "{:?}", second.wait_duration);
+    puppet.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_busy_function_refuses_what_it_does_not_let_wait() {
+    let puppet = Puppet::new(FunctionConfig { max_environments: Some(1), when_busy: WhenBusy::Throttle, ..shell("") });
+    let first = puppet.invoke();
+    let id = puppet.next(1).await;
+    let refused = puppet.host.invoke("function", Bytes::new()).await.unwrap_err();
+    assert_eq!(refused, HostError::Throttled { environments: 1 });
+    let failure: crate::services::TaskFailure = refused.into();
+    assert_eq!((failure.error.as_str(), failure.cause.as_str()), ("Lambda.TooManyRequestsException", "Rate Exceeded."));
+    puppet.respond(1, &id, "1").await;
+    assert!(first.await.unwrap().unwrap().result.is_ok());
+    let again = puppet.invoke();
+    let id = puppet.next(1).await;
+    puppet.respond(1, &id, "2").await;
+    assert!(again.await.unwrap().is_ok(), "the place is free again");
+    puppet.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_process_with_too_much_memory_is_killed() {
+    let greedy = FunctionConfig { limit_memory: true, ..shell("exec tail /dev/zero") };
+    let (host, _) = host_with(greedy, Duration::from_secs(60));
+    let outcome = host.invoke("function", Bytes::new()).await.unwrap();
+    let error = outcome.result.unwrap_err();
+    assert_eq!(error.error_type, "Runtime.ExitError");
+    assert!(error.payload.contains("Runtime exited with error: signal: killed"), "{}", error.payload);
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn every_invocation_has_a_log_of_its_own() {
+    let puppet = Puppet::new(shell(""));
+    let host = Arc::clone(&puppet.host);
+    let invoked = tokio::spawn(async move {
+        let context = InvokeContext { wants_log: true, ..InvokeContext::default() };
+        host.invoke_in_context("function", Bytes::new(), context, oneshot::channel().0).await
+    });
+    let id = puppet.next(1).await;
+    puppet.respond(1, &id, "1").await;
+    let outcome = invoked.await.unwrap().unwrap();
+    let lines: Vec<_> = outcome.log_tail.lines().filter(|line| line.contains(&id)).collect();
+    assert_eq!(lines[..2], [format!("START RequestId: {id} Version: $LATEST"), format!("END RequestId: {id}")]);
+    assert!(lines[2].starts_with(&format!("REPORT RequestId: {id}\tDuration: ")), "{lines:?}");
+    assert!(lines[2].contains("Init Duration: ") && outcome.billed_duration() >= outcome.duration, "{lines:?}");
+    assert!(puppet.logs.0.lock().unwrap().iter().any(|line| line.contains("Platform REPORT RequestId")));
+    let second = puppet.invoke();
+    let id = puppet.next(1).await;
+    puppet.respond(1, &id, "2").await;
+    assert_eq!(second.await.unwrap().unwrap().log_tail, "", "nobody asked for it");
     puppet.host.shutdown().await;
 }
 

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::StoreError;
 
 /// The limit of S3 on the names and values of user metadata together.
 pub const MAX_METADATA_BYTES: usize = 2048;
 
 /// Content headers and user metadata of an object, kept as they were given.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Attributes {
     /// `Content-Type`.
     pub content_type: Option<String>,

@@ -1,13 +1,16 @@
 //! The bytes of a body or of one part of a multipart upload: small ones in memory, the others in a staged file.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 
 use super::error::StoreError;
 use super::memory::Reservation;
 use super::staging::{StagedFile, StagingFolder};
+
+/// How much of a file is read at once to hash it.
+const FEED_BYTES: usize = 256 << 10;
 
 /// Bytes that were received completely. A file is deleted when the blob is dropped.
 #[derive(Debug)]
@@ -29,6 +32,24 @@ impl Blob {
                 Ok(staged)
             }
         }
+    }
+
+    /// Hands the bytes to `take`, piece by piece.
+    pub(super) fn feed(&self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        match self {
+            Self::Memory { bytes, .. } => take(bytes),
+            Self::File(staged) => {
+                let mut file = File::open(staged.path())?;
+                let mut piece = vec![0; FEED_BYTES];
+                loop {
+                    match file.read(&mut piece)? {
+                        0 => break,
+                        length => take(&piece[..length]),
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Appends the bytes to `file`; between files of one file system the kernel copies them itself.

@@ -19,8 +19,9 @@ use super::key_path::UnmappableKey;
 use super::listing::{self, ListPage, ListRequest};
 use super::names::{BucketName, ObjectKey};
 use super::object::{Body, Object};
-use super::output_folder::OutputFolder;
+use super::place::Place;
 use super::tag::EntityTag;
+use super::tags::Tags;
 
 /// A bucket of the store.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) struct Bucket {
     name: BucketName,
     created: SystemTime,
     index: RwLock<Index>,
-    output: OnceLock<OutputFolder>,
+    place: OnceLock<Place>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +66,7 @@ pub(super) struct NewObject {
     pub(super) tag: EntityTag,
     pub(super) attributes: Attributes,
     pub(super) checksum: Option<Checksum>,
+    pub(super) tags: Tags,
 }
 
 /// The bytes of an object that is about to be committed.
@@ -75,7 +77,7 @@ pub(super) enum Content {
 
 impl Bucket {
     pub(super) fn new(name: BucketName) -> Self {
-        Self { name, created: SystemTime::now(), index: RwLock::default(), output: OnceLock::new() }
+        Self { name, created: SystemTime::now(), index: RwLock::default(), place: OnceLock::new() }
     }
 
     pub(super) fn name(&self) -> &BucketName {
@@ -86,20 +88,30 @@ impl Bucket {
         self.created
     }
 
-    /// The output folder, when the objects of this bucket become files.
-    pub(super) fn output(&self) -> Option<&OutputFolder> {
-        self.output.get()
+    /// The folder of this bucket, when its objects become files.
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.place.get()
+    }
+
+    /// Puts the objects of a kept folder in, and keeps those that are written from now on.
+    pub(super) fn keep_in(&self, place: Place, objects: Vec<(ObjectKey, Object)>) -> Result<(), StoreError> {
+        let mut index = self.write();
+        self.place.set(place).map_err(|_| self.in_use("has a folder already"))?;
+        for (key, object) in objects {
+            index.put(key, object);
+        }
+        Ok(())
     }
 
     /// Lets the objects of this bucket become files from now on.
-    pub(super) fn set_output(&self, output: OutputFolder) -> Result<(), StoreError> {
+    pub(super) fn set_output(&self, output: Place) -> Result<(), StoreError> {
         let written = |object: &Arc<Object>| !matches!(object.body, Body::Mounted { .. });
         // The lock is held until the folder is set, so that no object slips in between.
         let index = self.write();
         if index.objects.values().any(written) {
             return Err(self.in_use("has objects already, so it cannot get an output folder"));
         }
-        self.output.set(output).map_err(|_| self.in_use("has an output folder already"))
+        self.place.set(output).map_err(|_| self.in_use("has an output folder already"))
     }
 
     /// Puts the files of a mounted folder in. Keys that are taken are refused.
@@ -120,6 +132,7 @@ impl Bucket {
                 body: Body::Mounted { folder: Arc::clone(folder) },
                 attributes: None,
                 checksum: None,
+                tags: None,
             };
             index.put(key, object);
         }
@@ -166,7 +179,7 @@ impl Bucket {
     ) -> Result<EntityTag, StoreError> {
         let tag = new.tag;
         // Writing and joining files takes time, so it comes before the lock is taken.
-        let staged = match (self.output(), new.content) {
+        let staged = match (self.place(), new.content) {
             (None, Content::One(blob)) => Staged::Body(Body::Blobs(vec![(new.size, Arc::new(blob))])),
             (None, Content::Parts(blobs)) => Staged::Body(Body::Blobs(blobs)),
             (Some(output), Content::One(blob)) => Staged::File(output, blob.into_file(output.staging())?),
@@ -186,12 +199,22 @@ impl Bucket {
             body,
             attributes: new.attributes.into_box(),
             checksum: new.checksum.filter(|checksum| *checksum != Checksum::default()).map(Box::new),
+            tags: new.tags.into_box(),
         };
+        if let Some(place) = self.place()
+            && let Err(error) = place.record(key.as_str(), &object)
+        {
+            // Without its entry the object does not exist, so its body is of no use.
+            if let (Body::Output(file), Place::Kept(_)) = (&object.body, place) {
+                let _ = place.remove_replaced(file);
+            }
+            return Err(error);
+        }
         let place = object.output_path().map(Path::to_owned);
         let replaced = index.put(key, object);
-        if let (Some(output), Some(Body::Output(before))) = (self.output(), replaced.as_ref().map(|old| &old.body))
+        if let (Some(output), Some(Body::Output(before))) = (self.place(), replaced.as_ref().map(|old| &old.body))
             && Some(before.path.as_path()) != place.as_deref()
-            && let Err(error) = output.remove(before)
+            && let Err(error) = output.remove_replaced(before)
         {
             // The new object is complete and visible; a file left behind is no reason to call the write failed.
             tracing::warn!(%error, "a replaced object could not be deleted");
@@ -207,12 +230,35 @@ impl Bucket {
         let mut index = self.write();
         let current = index.objects.get(key.as_bytes());
         condition.check(self.name.as_str(), key, current.map(|object| object.tag))?;
-        if let (Some(Body::Output(file)), Some(output)) = (current.map(|object| &object.body), self.output()) {
-            output.remove(file)?;
+        if let (Some(Body::Output(file)), Some(output)) = (current.map(|object| &object.body), self.place()) {
+            output.remove(key, file)?;
         }
         let removed = index.remove(key);
         drop(index);
         drop(removed);
+        Ok(())
+    }
+
+    /// Gives an object other tags. Its bytes, tag and time stay as they are.
+    pub(super) fn set_tags(&self, key: &str, tags: Tags) -> Result<(), StoreError> {
+        let mut index = self.write();
+        let Some((known, current)) = index.objects.get_key_value(key.as_bytes()) else {
+            return Err(self.no_such_key(key));
+        };
+        let object = Object {
+            size: current.size,
+            tag: current.tag,
+            modified: current.modified,
+            body: current.body.clone(),
+            attributes: current.attributes.clone(),
+            checksum: current.checksum.clone(),
+            tags: tags.into_box(),
+        };
+        let known = known.clone();
+        if let Some(place) = self.place() {
+            place.record(key, &object)?;
+        }
+        index.put(known, object);
         Ok(())
     }
 
@@ -235,7 +281,7 @@ impl Bucket {
 
 enum Staged<'a> {
     Body(Body),
-    File(&'a OutputFolder, super::staging::StagedFile),
+    File(&'a Place, super::staging::StagedFile),
 }
 
 impl Index {

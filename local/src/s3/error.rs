@@ -131,6 +131,26 @@ pub enum StoreError {
         /// The minimum in bytes.
         minimum: u64,
     },
+    /// The tags of an object break a rule.
+    #[error("{problem}")]
+    InvalidTag {
+        /// What was expected and found.
+        problem: String,
+    },
+    /// A folder that is to keep a store holds something else.
+    #[error("folder {} has files, but keeps no store: choose an empty one, or serve its files as a bucket", path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A kept bucket has entries that cannot be read, or whose bodies are missing.
+    #[error("bucket {bucket:?} has {number} entries that cannot be read or have no body; nothing was changed")]
+    UnreadableEntries {
+        /// The bucket.
+        bucket: String,
+        /// How many.
+        number: u64,
+    },
     /// An argument of the request makes no sense.
     #[error("{what}")]
     InvalidArgument {

@@ -19,34 +19,45 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }
 
-struct Client {
+pub(super) struct Client {
     server: S3Server,
     secret: &'static str,
 }
 
-struct Answer {
-    status: StatusCode,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
     headers: hyper::HeaderMap,
     body: Bytes,
 }
 
 impl Answer {
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 impl Client {
-    async fn start(store: ObjectStore) -> Self {
+    pub(super) async fn start(store: ObjectStore) -> Self {
         Self { server: S3Server::start(Arc::new(store), 0).await.unwrap(), secret: SECRET_ACCESS_KEY }
     }
 
+    pub(super) async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+
     /// Sends one request signed with version 4; `query` in the order of its names, encoded.
-    async fn send(&self, method: Method, path: &str, query: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let host = self.server.address().to_string();
         let payload = hex::encode(Sha256::digest(body));
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -77,7 +88,7 @@ impl Client {
         self.exchange(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
+    pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
         let stream = tokio::net::TcpStream::connect(self.server.address()).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -89,7 +100,7 @@ impl Client {
     }
 }
 
-fn new_store() -> ObjectStore {
+pub(super) fn new_store() -> ObjectStore {
     ObjectStore::new(StoreOptions::default()).unwrap()
 }
 

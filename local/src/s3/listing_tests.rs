@@ -11,6 +11,7 @@ fn objects(keys: &[&str]) -> BTreeMap<ObjectKey, Arc<Object>> {
                 body: Body::Blobs(Vec::new()),
                 attributes: None,
                 checksum: None,
+                tags: None,
             };
             (ObjectKey::parse(key).unwrap(), Arc::new(object))
         })

@@ -18,7 +18,8 @@
 //! Bodies are streamed with a few chunks in flight. What is held in memory is counted against one budget
 //! ([`StoreOptions::memory_bytes`]); what does not fit goes to files.
 //!
-//! Nothing survives the process but the files of output folders.
+//! Nothing survives the process but the files of output folders, and everything in a kept folder
+//! ([`StoreOptions::kept_in`]).
 
 mod attributes;
 mod blob;
@@ -26,6 +27,7 @@ mod bucket;
 mod conditions;
 mod error;
 mod file_identity;
+mod kept_folder;
 mod key_path;
 mod listing;
 mod memory;
@@ -34,19 +36,24 @@ mod multipart;
 mod names;
 mod object;
 mod output_folder;
+mod place;
 mod range;
 mod reader;
 mod server;
 mod service;
+mod slow_down;
 mod staging;
 mod store;
 mod tag;
+mod tags;
 mod temporary_folder;
 mod upload;
 mod writer;
 
 #[cfg(test)]
 mod http_tests;
+#[cfg(test)]
+mod kept_tests;
 
 pub use attributes::{Attributes, MAX_METADATA_BYTES};
 pub use bucket::{Totals, UnmappedObject};
@@ -62,4 +69,5 @@ pub use reader::{BodyStream, OpenObject};
 pub use server::{ACCESS_KEY_ID, REGION, S3Server, SECRET_ACCESS_KEY, ServerError};
 pub use store::{MAX_BODY_BYTES, ObjectStore, StoreOptions};
 pub use tag::EntityTag;
+pub use tags::MAX_TAGS;
 pub use upload::Upload;

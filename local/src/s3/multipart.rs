@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use md5::{Digest, Md5};
+use s3s::checksum::ChecksumHasher;
 use s3s::dto::Checksum;
 
 use super::attributes::Attributes;
@@ -11,6 +13,7 @@ use super::blob::Blob;
 use super::error::StoreError;
 use super::names::{BucketName, ObjectKey};
 use super::tag::EntityTag;
+use super::tags::Tags;
 use super::writer::ReceivedBody;
 
 /// The smallest size of every part but the last, in bytes.
@@ -34,7 +37,47 @@ struct Upload {
     bucket: BucketName,
     key: ObjectKey,
     attributes: Attributes,
+    tags: Tags,
+    initiated: SystemTime,
+    /// Makes the hasher of the checksum that the upload was opened with.
+    hasher: fn() -> ChecksumHasher,
+    /// Whether that checksum is to be one of the whole object.
+    whole: bool,
     parts: BTreeMap<i32, Part>,
+}
+
+/// What an upload is opened with.
+pub(super) struct NewUpload {
+    pub(super) key: ObjectKey,
+    pub(super) attributes: Attributes,
+    pub(super) tags: Tags,
+    pub(super) hasher: fn() -> ChecksumHasher,
+    pub(super) whole: bool,
+}
+
+#[cfg(test)]
+impl NewUpload {
+    /// An upload with nothing but a key.
+    pub(super) fn plain(key: ObjectKey) -> Self {
+        let (attributes, tags) = (Attributes::default(), Tags::default());
+        Self { key, attributes, tags, hasher: ChecksumHasher::default, whole: false }
+    }
+}
+
+/// An upload in a list.
+pub(super) struct ListedUpload {
+    pub(super) key: String,
+    pub(super) id: String,
+    pub(super) initiated: SystemTime,
+}
+
+/// A part in a list.
+pub(super) struct ListedPart {
+    pub(super) number: i32,
+    pub(super) size: u64,
+    pub(super) tag: EntityTag,
+    pub(super) checksum: Checksum,
+    pub(super) received: SystemTime,
 }
 
 #[derive(Debug)]
@@ -43,6 +86,7 @@ struct Part {
     md5: [u8; 16],
     blob: Arc<Blob>,
     checksum: Checksum,
+    received: SystemTime,
 }
 
 /// A part as the client names it when it completes an upload.
@@ -61,6 +105,11 @@ pub(super) struct Assembled {
     pub(super) size: u64,
     pub(super) tag: EntityTag,
     pub(super) attributes: Attributes,
+    pub(super) tags: Tags,
+    /// The checksums of the parts, in order.
+    pub(super) checksums: Vec<Checksum>,
+    pub(super) hasher: fn() -> ChecksumHasher,
+    pub(super) whole: bool,
 }
 
 impl Uploads {
@@ -70,12 +119,8 @@ impl Uploads {
     }
 
     /// Opens an upload and returns its id.
-    pub(super) fn create(
-        &self,
-        bucket: &BucketName,
-        key: ObjectKey,
-        attributes: Attributes,
-    ) -> Result<String, StoreError> {
+    pub(super) fn create(&self, bucket: &BucketName, new: NewUpload) -> Result<String, StoreError> {
+        let NewUpload { key, attributes, tags, hasher, whole } = new;
         let mut open = self.lock();
         let older = |_: &String, upload: &mut Upload| upload.bucket == *bucket && upload.key == key;
         let abandoned: Vec<_> =
@@ -84,7 +129,19 @@ impl Uploads {
             return Err(StoreError::TooMany { what: "open multipart uploads", limit: MAX_OPEN_UPLOADS as u64 });
         }
         let upload_id = uuid::Uuid::new_v4().simple().to_string();
-        open.insert(upload_id.clone(), Upload { bucket: bucket.clone(), key, attributes, parts: BTreeMap::new() });
+        open.insert(
+            upload_id.clone(),
+            Upload {
+                bucket: bucket.clone(),
+                key,
+                attributes,
+                tags,
+                initiated: SystemTime::now(),
+                hasher,
+                whole,
+                parts: BTreeMap::new(),
+            },
+        );
         drop(open);
         // Deletes the files of the parts, which nobody else has to wait for.
         drop(abandoned);
@@ -109,7 +166,13 @@ impl Uploads {
         number: i32,
         body: ReceivedBody,
     ) -> Result<EntityTag, StoreError> {
-        let part = Part { size: body.size, md5: body.md5, blob: Arc::new(body.blob), checksum: body.checksum };
+        let part = Part {
+            size: body.size,
+            md5: body.md5,
+            blob: Arc::new(body.blob),
+            checksum: body.checksum,
+            received: SystemTime::now(),
+        };
         let replaced = find(&mut self.lock(), upload_id, bucket, key)?.parts.insert(number, part);
         drop(replaced);
         Ok(EntityTag::of_content(body.md5))
@@ -131,11 +194,13 @@ impl Uploads {
         check_order(named)?;
         let mut md5 = Md5::new();
         let (mut blobs, mut size) = (Vec::with_capacity(named.len()), 0);
+        let mut checksums = Vec::with_capacity(named.len());
         for name in named {
             let part = upload.parts.get(&name.number).filter(|part| part.is_named_by(name));
             let Some(part) = part else { return Err(StoreError::InvalidPart { part: name.number }) };
             md5.update(part.md5);
             size += part.size;
+            checksums.push(part.checksum.clone());
             blobs.push((part.size, Arc::clone(&part.blob)));
         }
         let all_but_last = named.iter().zip(&blobs).take(named.len() - 1);
@@ -147,7 +212,65 @@ impl Uploads {
         let count = u16::try_from(named.len())
             .map_err(|_| StoreError::TooMany { what: "parts", limit: MAX_PARTS.unsigned_abs().into() })?;
         let tag = EntityTag::of_parts(md5.finalize().into(), count);
-        Ok(Assembled { blobs, size, tag, attributes: upload.attributes.clone() })
+        let (attributes, tags) = (upload.attributes.clone(), upload.tags.clone());
+        let (hasher, whole) = (upload.hasher, upload.whole);
+        Ok(Assembled { blobs, size, tag, attributes, tags, checksums, hasher, whole })
+    }
+
+    /// A hasher for the checksum that the upload was opened with.
+    pub(super) fn hasher(&self, upload_id: &str, bucket: &str, key: &str) -> Result<ChecksumHasher, StoreError> {
+        Ok((find(&mut self.lock(), upload_id, bucket, key)?.hasher)())
+    }
+
+    /// The parts after a number, at most so many.
+    pub(super) fn parts(
+        &self,
+        upload_id: &str,
+        bucket: &str,
+        key: &str,
+        after: i32,
+        most: usize,
+    ) -> Result<Vec<ListedPart>, StoreError> {
+        let mut open = self.lock();
+        let parts = find(&mut open, upload_id, bucket, key)?.parts.iter().filter(|(number, _)| **number > after);
+        let listed = parts.take(most).map(|(number, part)| ListedPart {
+            number: *number,
+            size: part.size,
+            tag: EntityTag::of_content(part.md5),
+            checksum: part.checksum.clone(),
+            received: part.received,
+        });
+        Ok(listed.collect())
+    }
+
+    /// The uploads of a bucket in the order of their keys, and for one key of their start. With a marker only those behind
+    /// its key, and with an upload id behind that upload of the key.
+    pub(super) fn of_bucket(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        marker: Option<(&str, Option<&str>)>,
+    ) -> Vec<ListedUpload> {
+        let open = self.lock();
+        let marked = marker.and_then(|(key, id)| Some((key, id?, open.get(id?)?.initiated)));
+        let is_behind = |key: &str, id: &str, initiated: SystemTime| match (marker, marked) {
+            (None, _) => true,
+            (Some((marker, _)), None) => key > marker,
+            (_, Some((marker, at, time))) => (key, initiated, id) > (marker, time, at),
+        };
+        let uploads = open.iter().filter(|(id, upload)| {
+            let key = upload.key.as_str();
+            upload.bucket.as_str() == bucket && key.starts_with(prefix) && is_behind(key, id, upload.initiated)
+        });
+        let mut listed: Vec<_> = uploads
+            .map(|(id, upload)| ListedUpload {
+                key: upload.key.as_str().to_owned(),
+                id: id.clone(),
+                initiated: upload.initiated,
+            })
+            .collect();
+        listed.sort_by(|one, other| (&one.key, one.initiated, &one.id).cmp(&(&other.key, other.initiated, &other.id)));
+        listed
     }
 
     /// Closes an upload and forgets its parts.

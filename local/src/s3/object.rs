@@ -11,6 +11,7 @@ use super::blob::Blob;
 use super::file_identity::FileIdentity;
 use super::key_path::UnmappableKey;
 use super::tag::EntityTag;
+use super::tags::Tags;
 
 /// One object. Replaced as a whole when the key is written again, so a reader that holds it is never disturbed.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Object {
     pub(super) body: Body,
     pub(super) attributes: Option<Box<Attributes>>,
     pub(super) checksum: Option<Box<Checksum>>,
+    pub(super) tags: Option<Box<Tags>>,
 }
 
 impl Object {
@@ -34,7 +36,7 @@ impl Object {
 }
 
 /// Where the bytes of an object are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Body {
     /// Blobs of the store, one behind the other, each with its size.
     Blobs(Vec<(u64, Arc<Blob>)>),

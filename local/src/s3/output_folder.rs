@@ -12,7 +12,6 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::blob::Blob;
 use super::error::StoreError;
 use super::file_identity::FileIdentity;
 use super::key_path::{PRIVATE_FOLDER, UnmappableKey, hashed_path, relative_path};
@@ -71,15 +70,6 @@ impl OutputFolder {
     /// Where bodies for this folder are staged.
     pub(super) fn staging(&self) -> &Arc<StagingFolder> {
         &self.staging
-    }
-
-    /// Writes blobs one behind the other into one staged file.
-    pub(super) fn join(&self, blobs: &[(u64, Arc<Blob>)]) -> Result<StagedFile, StoreError> {
-        let (mut file, staged) = self.staging.new_file()?;
-        for (_, blob) in blobs {
-            blob.append_to(&mut file).map_err(StoreError::io("write", staged.path()))?;
-        }
-        Ok(staged)
     }
 
     /// Makes a finished file visible as the object `key`.

@@ -14,15 +14,19 @@ use super::attributes::Attributes;
 use super::bucket::{Bucket, Content, NewObject, Totals, UnmappedObject};
 use super::conditions::WriteCondition;
 use super::error::StoreError;
+use super::kept_folder::KeptStore;
 use super::listing::{ListPage, ListRequest};
 use super::memory::MemoryBudget;
 use super::mount::{self, MountReport};
 use super::multipart::Uploads;
 use super::names::{BucketName, ObjectKey};
 use super::output_folder::OutputFolder;
+use super::place::Place;
 use super::reader::OpenObject;
+use super::slow_down::SlowDown;
 use super::staging::StagingFolder;
 use super::tag::EntityTag;
+use super::tags::Tags;
 use super::temporary_folder::TemporaryFolder;
 use super::writer::{BodyWriter, ReceivedBody};
 
@@ -47,11 +51,19 @@ pub struct StoreOptions {
     /// Whether a new multipart upload aborts those that are open for the same key, and frees their parts. S3 keeps them
     /// apart. Where every key has one writer, those left open belong to a writer that was killed.
     pub one_upload_per_key: bool,
+    /// The folder that keeps buckets and objects for the next start; made when it is missing. `None`: nothing is kept.
+    pub kept_in: Option<PathBuf>,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { staging_parent: None, inline_bytes: 256 << 10, memory_bytes: 256 << 20, one_upload_per_key: false }
+        Self {
+            staging_parent: None,
+            inline_bytes: 256 << 10,
+            memory_bytes: 256 << 20,
+            one_upload_per_key: false,
+            kept_in: None,
+        }
     }
 }
 
@@ -63,6 +75,8 @@ pub struct ObjectStore {
     budget: MemoryBudget,
     inline_bytes: usize,
     folders: Mutex<Folders>,
+    slow_down: SlowDown,
+    kept: Option<KeptStore>,
     staging: Arc<StagingFolder>,
     // Deleted with everything in it when the store goes.
     _staging_root: TemporaryFolder,
@@ -79,20 +93,47 @@ impl ObjectStore {
     /// Makes an empty store.
     ///
     /// # Errors
-    /// [`StoreError::Io`] when the staging folder cannot be made.
+    /// [`StoreError::Io`] when the staging folder cannot be made. For a kept folder also [`StoreError::FolderInUse`],
+    /// [`StoreError::NotAStore`], [`StoreError::UnreadableEntries`].
     pub fn new(options: StoreOptions) -> Result<Self, StoreError> {
         let parent = options.staging_parent.unwrap_or_else(std::env::temp_dir);
         let root = TemporaryFolder::create(&parent)?;
         let staging = Arc::new(StagingFolder::create(root.path().join("bodies"))?);
-        Ok(Self {
+        let kept = options.kept_in.as_deref().map(KeptStore::open).transpose()?;
+        let store = Self {
             buckets: RwLock::default(),
             uploads: Uploads::new(options.one_upload_per_key),
             budget: MemoryBudget::new(options.memory_bytes),
             inline_bytes: options.inline_bytes,
             folders: Mutex::default(),
+            slow_down: SlowDown::default(),
+            kept,
             staging,
             _staging_root: root,
-        })
+        };
+        store.load_kept()?;
+        Ok(store)
+    }
+
+    /// Makes the buckets that a kept folder has.
+    fn load_kept(&self) -> Result<(), StoreError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).outputs.push(kept.root().to_path_buf());
+        kept.buckets()?
+            .iter()
+            .filter(|name| BucketName::parse(name).is_ok())
+            .try_for_each(|name| self.create_bucket(name))
+    }
+
+    /// Refuses a share of the requests to a bucket with `SlowDown` from now on: 0 for none, 1 for all. Which ones they
+    /// are follows from their number, not from chance.
+    pub fn slow_down(&self, bucket: &str, share: f64) {
+        self.slow_down.set(bucket, share);
+    }
+
+    /// True when this request to a bucket is to be refused.
+    pub(super) fn refuses(&self, bucket: &str) -> bool {
+        self.slow_down.refuses(bucket)
     }
 
     /// Makes a bucket; one that exists already stays as it is.
@@ -138,7 +179,7 @@ impl ObjectStore {
         }
         let output = OutputFolder::open(folder)?;
         let root = output.root().to_path_buf();
-        bucket.set_output(output)?;
+        bucket.set_output(Place::Output(output))?;
         folders.outputs.push(root);
         Ok(())
     }
@@ -238,7 +279,7 @@ impl ObjectStore {
     pub(super) fn receive(&self, bucket: &str, checksums: ChecksumHasher) -> Result<BodyWriter, StoreError> {
         let bucket = self.bucket(bucket)?;
         // An output folder may be on another file system, where a file could not be renamed to.
-        let staging = bucket.output().map_or(&self.staging, OutputFolder::staging);
+        let staging = bucket.place().map_or(&self.staging, Place::staging);
         Ok(BodyWriter::new(Arc::clone(staging), &self.budget, self.inline_bytes, MAX_BODY_BYTES, checksums))
     }
 
@@ -251,6 +292,19 @@ impl ObjectStore {
         attributes: Attributes,
         condition: WriteCondition,
     ) -> Result<EntityTag, StoreError> {
+        self.commit_tagged(bucket, key, body, attributes, Tags::default(), condition).await
+    }
+
+    /// As [`ObjectStore::commit`], with tags.
+    pub(super) async fn commit_tagged(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: ReceivedBody,
+        attributes: Attributes,
+        tags: Tags,
+        condition: WriteCondition,
+    ) -> Result<EntityTag, StoreError> {
         attributes.check()?;
         let new = NewObject {
             size: body.size,
@@ -258,6 +312,7 @@ impl ObjectStore {
             attributes,
             checksum: Some(body.checksum),
             content: Content::One(body.blob),
+            tags,
         };
         self.commit_new(bucket, key, new, condition).await
     }
@@ -272,6 +327,18 @@ impl ObjectStore {
         let bucket = self.bucket(bucket)?;
         let key = ObjectKey::parse(key)?;
         on_disk(&bucket.clone(), move || bucket.commit(key, new, &condition)).await
+    }
+
+    /// Gives an object other tags.
+    pub(super) async fn set_tags(&self, bucket: &str, key: &str, tags: Tags) -> Result<(), StoreError> {
+        let bucket = self.bucket(bucket)?;
+        let key = key.to_owned();
+        on_disk(&bucket.clone(), move || bucket.set_tags(&key, tags)).await
+    }
+
+    /// The tags of an object.
+    pub(super) fn tags(&self, bucket: &str, key: &str) -> Result<Tags, StoreError> {
+        Ok(self.bucket(bucket)?.get(key)?.tags.as_deref().cloned().unwrap_or_default())
     }
 
     pub(super) fn uploads(&self) -> &Uploads {
@@ -293,6 +360,14 @@ impl ObjectStore {
             return Err(StoreError::TooMany { what: "buckets", limit: MAX_BUCKETS as u64 });
         }
         let bucket = Arc::new(Bucket::new(name.clone()));
+        if let Some(kept) = &self.kept {
+            let folder = kept.bucket(name.as_str())?;
+            let (objects, unreadable) = folder.load()?;
+            if unreadable > 0 {
+                return Err(StoreError::UnreadableEntries { bucket: name.as_str().to_owned(), number: unreadable });
+            }
+            bucket.keep_in(Place::Kept(folder), objects)?;
+        }
         buckets.insert(name, Arc::clone(&bucket));
         Ok(bucket)
     }
@@ -303,7 +378,7 @@ async fn on_disk<T: Send + 'static>(
     bucket: &Bucket,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    if bucket.output().is_some() { tokio::task::spawn_blocking(work).await? } else { work() }
+    if bucket.place().is_some() { tokio::task::spawn_blocking(work).await? } else { work() }
 }
 
 /// Whether one folder is the other or lies inside it.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::s3::conditions::TagCondition;
 use crate::s3::key_path::UnmappableKey;
-use crate::s3::multipart::{MIN_PART_BYTES, NamedPart};
+use crate::s3::multipart::{MIN_PART_BYTES, NamedPart, NewUpload};
 use std::fs;
 
 fn store() -> ObjectStore {
@@ -106,7 +106,7 @@ async fn ranges_cross_the_parts_of_an_upload() {
 async fn upload(store: &ObjectStore, key: &str, contents: &[String]) -> String {
     let bucket = store.bucket("out").unwrap();
     let uploads = store.uploads();
-    let id = uploads.create(bucket.name(), ObjectKey::parse(key).unwrap(), Attributes::default()).unwrap();
+    let id = uploads.create(bucket.name(), NewUpload::plain(ObjectKey::parse(key).unwrap())).unwrap();
     for (position, content) in contents.iter().enumerate().rev() {
         let number = i32::try_from(position).unwrap() + 1;
         uploads.check_part(&id, "out", key, number).unwrap();
@@ -127,6 +127,7 @@ async fn complete(store: &ObjectStore, id: &str, key: &str, numbers: &[i32]) -> 
         tag: assembled.tag,
         attributes: assembled.attributes,
         checksum: None,
+        tags: assembled.tags,
     };
     store.commit_new("out", key, new, WriteCondition::None).await
 }
@@ -306,7 +307,7 @@ fn a_new_upload_aborts_older_ones_of_its_key_where_every_key_has_one_writer() {
         let store = ObjectStore::new(options).unwrap();
         let create = |bucket: &str, key: &str| {
             let (bucket, key) = (BucketName::parse(bucket).unwrap(), ObjectKey::parse(key).unwrap());
-            store.uploads().create(&bucket, key, Attributes::default()).unwrap()
+            store.uploads().create(&bucket, NewUpload::plain(key)).unwrap()
         };
         let (older, other_key, other_bucket) = (create("out", "k"), create("out", "x"), create("two", "k"));
         let newer = create("out", "k");

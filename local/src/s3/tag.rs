@@ -46,6 +46,15 @@ impl EntityTag {
         Self { digest, parts: 0 }
     }
 
+    /// Reads a tag as it is displayed.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (digest, parts) = match text.split_once('-') {
+            Some((digest, parts)) => (digest, parts.parse().ok().filter(|parts| *parts > 0)?),
+            None => (text, 0),
+        };
+        Some(Self { digest: hex::decode(digest).ok()?.try_into().ok()?, parts })
+    }
+
     /// Whether `text`, a tag without quotes as a client sends it, names this tag.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
@@ -73,6 +82,10 @@ mod tests {
     fn tags_are_written_as_s3_writes_them() {
         assert_eq!(EntityTag::of_content([0xab; 16]).to_string(), "ab".repeat(16));
         assert_eq!(EntityTag::of_parts([1; 16], 12).to_string(), format!("{}-12", "01".repeat(16)));
+        for tag in [EntityTag::of_content([0xab; 16]), EntityTag::of_parts([1; 16], 12)] {
+            assert_eq!(EntityTag::parse(&tag.to_string()), Some(tag));
+        }
+        assert_eq!([EntityTag::parse("ab"), EntityTag::parse(&format!("{}-0", "ab".repeat(16)))], [None, None]);
         assert!(EntityTag::of_content([0xab; 16]).matches(&"ab".repeat(16)));
         assert!(!EntityTag::of_content([0xab; 16]).matches(&format!("{}-1", "ab".repeat(16))));
     }

@@ -32,6 +32,8 @@ mod nested;
 pub(crate) mod numbers;
 #[cfg(test)]
 mod query_tests;
+#[cfg(test)]
+mod quota_tests;
 mod quotas;
 mod states;
 mod task;

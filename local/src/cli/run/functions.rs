@@ -8,7 +8,7 @@ use job::Job;
 
 use super::machine::Machine;
 use super::{Arguments, CommandError, Terminal, cores};
-use crate::lambda_host::{ENVIRONMENTS_MAX, FunctionConfig, HostError, environments_that_fit};
+use crate::lambda_host::{ENVIRONMENTS_MAX, FunctionConfig, HostError, WhenBusy, environments_that_fit};
 use crate::s3::S3Server;
 
 /// A function that cannot be used.
@@ -42,6 +42,8 @@ pub(super) fn configure(
             timeout: Duration::from_secs(u64::from(arguments.timeout)),
             environment: BTreeMap::new(),
             max_environments: Some(environments.min(fitting)),
+            when_busy: WhenBusy::Wait,
+            limit_memory: arguments.limit_memory,
         };
         config.check().map_err(|source| CommandError::usage(FunctionsError { source }))?;
         Ok(config)

@@ -4,6 +4,7 @@
 //! the state machine become processes that a Lambda host invokes over the Runtime API. The engine then runs the state
 //! machine as Step Functions would. Everything that was started ends with the command, also on Ctrl-C.
 
+pub(super) mod endpoints;
 mod functions;
 mod machine;
 mod map_runs;
@@ -29,6 +30,7 @@ use super::{CommandError, Exit, Terminal, block_on};
 use crate::asl::{Definition, Engine, EngineOptions, ExecutionResult, ExecutionStatus};
 use crate::lambda_host::{HostOptions, LambdaHost, LogFile};
 use crate::s3::{ListRequest, ObjectStore, REGION, S3Server, StoreOptions};
+use endpoints::ServiceEndpoint;
 use job::Job;
 use machine::Machine;
 use progress::Watcher;
@@ -93,9 +95,18 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "MB", default_value_t = 512, value_parser = value_parser!(u32).range(128..=10_240))]
     memory: u32,
 
+    /// Kill a function process that has more resident memory than that, as Lambda does
+    #[arg(long)]
+    limit_memory: bool,
+
     /// Longest time of one invocation in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 270, value_parser = value_parser!(u32).range(1..=900))]
     timeout: u32,
+
+    /// Reach a service that the state machine calls (sqs, sns, dynamodb, events) at this endpoint, over plain HTTP, instead
+    /// of playing it here; may be given several times
+    #[arg(long, value_name = "NAME=URL")]
+    endpoint: Vec<ServiceEndpoint>,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
@@ -174,7 +185,9 @@ async fn run_job(
         batch.max_concurrency
     ));
     let watcher = Arc::new(Watcher::new(terminal, objects, machine.outer_maps()));
-    let services = Arc::new(LocalServices::new(Arc::clone(&store), Arc::clone(&host)));
+    let mut services = LocalServices::new(Arc::clone(&store), Arc::clone(&host));
+    services.reach(&arguments.endpoint)?;
+    let services = Arc::new(services);
     let engine_options = EngineOptions { state_machine_name: machine.name.clone(), ..EngineOptions::default() };
     let engine = Engine::new(services.clone(), engine_options, watcher.clone());
     let (result, stopped) = execute(&engine, &definition, run_id, input, &mut signals, terminal).await;

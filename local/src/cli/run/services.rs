@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::endpoints::ServiceEndpoint;
 use super::objects;
+use crate::api::lambda::RemoteLambda;
+use crate::cli::CommandError;
 use crate::explain::explain;
 use crate::lambda_host::LambdaHost;
 use crate::s3::{self, Attributes, ObjectStore, WriteCondition};
@@ -33,15 +36,40 @@ pub(super) struct Invocations {
 /// The services of a local run.
 pub(in crate::cli) struct LocalServices {
     store: Arc<ObjectStore>,
-    host: Arc<LambdaHost>,
+    functions: Functions,
     endpoints: ServiceEndpoints,
     invocations: Mutex<Invocations>,
 }
 
+/// Where functions run.
+enum Functions {
+    Here(Arc<LambdaHost>),
+    /// At another endpoint, of which nothing but the answers is known.
+    There(RemoteLambda),
+}
+
 impl LocalServices {
     pub(in crate::cli) fn new(store: Arc<ObjectStore>, host: Arc<LambdaHost>) -> Self {
+        Self::with(store, Functions::Here(host))
+    }
+
+    /// Every function is invoked at another endpoint.
+    pub(in crate::cli) fn with_remote(store: Arc<ObjectStore>, remote: RemoteLambda) -> Self {
+        Self::with(store, Functions::There(remote))
+    }
+
+    fn with(store: Arc<ObjectStore>, functions: Functions) -> Self {
         let endpoints = ServiceEndpoints::new(Arc::clone(&store), s3::REGION, Resources::default());
-        Self { store, host, endpoints, invocations: Mutex::default() }
+        Self { store, functions, endpoints, invocations: Mutex::default() }
+    }
+
+    /// Reaches services at the endpoints of the command line instead of playing them.
+    pub(in crate::cli) fn reach(&mut self, endpoints: &[ServiceEndpoint]) -> Result<(), CommandError> {
+        for ServiceEndpoint { service, url } in endpoints {
+            let reached = self.endpoints.reach(*service, url);
+            reached.map_err(|error| CommandError::usage(format!("--endpoint: {error}")))?;
+        }
+        Ok(())
     }
 
     pub(super) fn invocations(&self) -> Invocations {
@@ -52,7 +80,14 @@ impl LocalServices {
 #[async_trait]
 impl Services for LocalServices {
     async fn invoke_lambda(&self, request: LambdaRequest<'_>) -> Result<LambdaAnswer, TaskFailure> {
-        let outcome = self.host.invoke_when_free(request.function, request.payload, request.begun).await?;
+        let host = match &self.functions {
+            Functions::Here(host) => host,
+            Functions::There(remote) => {
+                let _ = request.begun.send(());
+                return remote.invoke(request.function, request.payload).await;
+            }
+        };
+        let outcome = host.invoke_when_free(request.function, request.payload, request.begun).await?;
         {
             let mut invocations = self.invocations.lock().unwrap_or_else(PoisonError::into_inner);
             invocations.count += 1;

@@ -302,9 +302,10 @@ async fn an_execution_goes_on_at_the_state_that_failed() {
         state
     };
     let definition = json!({"StartAt": "First", "States": {
-        "First": task("first", json!({"Next": "Second"})),
+        "First": task("first", json!({"Next": "Second", "Assign": {"kept.$": "$"}})),
         "Second": task("second", json!({"Next": "Last"})),
-        "Last": {"Type": "Pass", "Parameters": {"all.$": "$", "redrives.$": "$$.Execution.RedriveCount"}, "End": true}}});
+        "Last": {"Type": "Pass", "End": true,
+            "Parameters": {"all.$": "$", "kept.$": "$kept", "redrives.$": "$$.Execution.RedriveCount"}}}});
     let services =
         FakeServices::new().function("first", |_, calls| Reply::Answer(json!(calls))).function("second", |_, calls| {
             if calls < 2 { Reply::Fail("Bad", "not yet") } else { Reply::Answer(json!(calls)) }
@@ -315,6 +316,6 @@ async fn an_execution_goes_on_at_the_state_that_failed() {
         assert_eq!(result.error.as_deref(), Some("Bad"));
         result = flaky.redrive(&result).await;
     }
-    assert_eq!(result.output, Some(json!({"all": {"first": 0, "second": 2}, "redrives": 2})));
+    assert_eq!(result.output, Some(json!({"all": {"first": 0, "second": 2}, "kept": 0, "redrives": 2})));
     assert_eq!(flaky.services.calls("first"), 1);
 }

@@ -4,7 +4,7 @@
 
 use s3s::TrailingHeaders;
 use s3s::checksum::ChecksumHasher;
-use s3s::dto::{Checksum, ChecksumAlgorithm};
+use s3s::dto::{Checksum, ChecksumAlgorithm, ChecksumType};
 
 use crate::s3::error::StoreError;
 
@@ -62,6 +62,18 @@ pub(super) fn check(given: &Checksum, computed: &Checksum) -> Result<(), StoreEr
         }
     }
     Ok(())
+}
+
+/// Whether checksums are of the whole object or of its parts' checksums; `None` where there are none.
+pub(super) fn kind(sum: &Checksum) -> Option<ChecksumType> {
+    let values =
+        [&sum.checksum_crc32, &sum.checksum_crc32c, &sum.checksum_crc64nvme, &sum.checksum_sha1, &sum.checksum_sha256];
+    let mut values = values.into_iter().flatten().peekable();
+    values.peek()?;
+    // Base64 has no hyphen; behind it stands the number of parts.
+    let is_composite = values.any(|value| value.contains('-'));
+    let kind = if is_composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
+    Some(ChecksumType::from_static(kind))
 }
 
 /// Compares the `Content-MD5` header, 16 bytes in base64, with the digest of the body.

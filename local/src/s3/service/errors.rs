@@ -46,10 +46,13 @@ fn code(error: &StoreError) -> S3ErrorCode {
         StoreError::InvalidPartOrder { .. } => S3ErrorCode::InvalidPartOrder,
         StoreError::PartTooSmall { .. } => S3ErrorCode::EntityTooSmall,
         StoreError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => S3ErrorCode::AccessDenied,
+        StoreError::InvalidTag { .. } => S3ErrorCode::InvalidTag,
         StoreError::Unsupported { .. } => S3ErrorCode::NotImplemented,
         StoreError::TooMany { .. } => S3ErrorCode::SlowDown,
         StoreError::ChangedOutside { .. }
         | StoreError::NotAFolder { .. }
+        | StoreError::NotAStore { .. }
+        | StoreError::UnreadableEntries { .. }
         | StoreError::FolderInUse { .. }
         | StoreError::FoldersOverlap { .. }
         | StoreError::BucketInUse { .. }

@@ -54,7 +54,7 @@ pub(super) fn list(store: &ObjectStore, input: ListObjectsV2Input) -> Result<Lis
 }
 
 /// Keys may hold characters that XML cannot carry; clients that know ask for them URL encoded.
-fn encoder(encoding: Option<&EncodingType>) -> Result<fn(String) -> String, StoreError> {
+pub(super) fn encoder(encoding: Option<&EncodingType>) -> Result<fn(String) -> String, StoreError> {
     match encoding.map(EncodingType::as_str) {
         None => Ok(|text| text),
         Some(EncodingType::URL) => Ok(|text| utf8_percent_encode(&text, ENCODED).to_string()),

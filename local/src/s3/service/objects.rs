@@ -11,7 +11,7 @@ use s3s::dto::{
     Timestamp, TimestampFormat,
 };
 
-use super::{checksums, refuse};
+use super::{checksums, refuse, tagging};
 use crate::s3::attributes::Attributes;
 use crate::s3::conditions::{ReadCondition, TagCondition, WriteCondition};
 use crate::s3::error::StoreError;
@@ -27,12 +27,12 @@ pub(super) async fn put(
 ) -> Result<PutObjectOutput, StoreError> {
     refuse(&[
         ("x-amz-server-side-encryption-customer-key", input.sse_customer_key.is_some()),
-        ("x-amz-tagging", input.tagging.is_some()),
         ("x-amz-object-lock-mode", input.object_lock_mode.is_some()),
         ("x-amz-object-lock-legal-hold", input.object_lock_legal_hold_status.is_some()),
         ("x-amz-write-offset-bytes", input.write_offset_bytes.is_some()),
     ])?;
     let condition = write_condition(input.if_match, input.if_none_match)?;
+    let tags = tagging::of_header(input.tagging.as_deref())?;
     let attributes = Attributes {
         content_type: input.content_type,
         content_encoding: input.content_encoding,
@@ -56,9 +56,10 @@ pub(super) async fn put(
     checksums::check(&given, &body.checksum)?;
     checksums::check_md5(input.content_md5.as_deref(), body.md5)?;
     let sum = body.checksum.clone();
-    let tag = store.commit(&input.bucket, &input.key, body, attributes, condition).await?;
+    let tag = store.commit_tagged(&input.bucket, &input.key, body, attributes, tags, condition).await?;
     Ok(PutObjectOutput {
         e_tag: Some(etag(tag)),
+        checksum_type: checksums::kind(&sum),
         checksum_crc32: sum.checksum_crc32,
         checksum_crc32c: sum.checksum_crc32c,
         checksum_crc64nvme: sum.checksum_crc64nvme,
@@ -77,6 +78,7 @@ pub(super) async fn get(store: &ObjectStore, input: GetObjectInput) -> Result<Ge
     let condition =
         read_condition(input.if_match, input.if_none_match, input.if_modified_since, input.if_unmodified_since)?;
     let object = store.open(&input.bucket, &input.key).await?;
+    let tag_count = store.tags(&input.bucket, &input.key).map_or(0, |tags| tags.pairs().len());
     let (size, tag, modified) = (object.size(), object.tag(), object.modified());
     condition.check(&input.bucket, &input.key, tag, modified)?;
     let (start, length) = match input.range {
@@ -101,6 +103,8 @@ pub(super) async fn get(store: &ObjectStore, input: GetObjectInput) -> Result<Ge
         content_disposition: attributes.content_disposition,
         cache_control: attributes.cache_control,
         metadata: Some(attributes.metadata),
+        tag_count: i32::try_from(tag_count).ok().filter(|count| *count > 0),
+        checksum_type: checksums::kind(&sum),
         checksum_crc32: sum.checksum_crc32,
         checksum_crc32c: sum.checksum_crc32c,
         checksum_crc64nvme: sum.checksum_crc64nvme,
@@ -134,6 +138,7 @@ pub(super) async fn head(store: &ObjectStore, input: HeadObjectInput) -> Result<
         content_disposition: attributes.content_disposition,
         cache_control: attributes.cache_control,
         metadata: Some(attributes.metadata),
+        checksum_type: checksums::kind(&sum),
         checksum_crc32: sum.checksum_crc32,
         checksum_crc32c: sum.checksum_crc32c,
         checksum_crc64nvme: sum.checksum_crc64nvme,
@@ -199,7 +204,7 @@ pub(super) fn write_condition(
     }
 }
 
-fn read_condition(
+pub(super) fn read_condition(
     if_match: Option<ETagCondition>,
     if_none_match: Option<ETagCondition>,
     if_modified_since: Option<Timestamp>,
@@ -236,7 +241,7 @@ fn system_time(timestamp: &Timestamp) -> Result<SystemTime, StoreError> {
     moment.ok_or_else(invalid)
 }
 
-fn byte_range(range: Range) -> ByteRange {
+pub(super) fn byte_range(range: Range) -> ByteRange {
     match range {
         Range::Int { first, last } => ByteRange::From { first, last },
         Range::Suffix { length } => ByteRange::Last { length },
