@@ -45,7 +45,7 @@ pub(in crate::cli) struct LocalServices {
 enum Functions {
     Here(Arc<LambdaHost>),
     /// At another endpoint, of which nothing but the answers is known.
-    There(RemoteLambda),
+    There(Box<RemoteLambda>),
 }
 
 impl LocalServices {
@@ -55,7 +55,7 @@ impl LocalServices {
 
     /// Every function is invoked at another endpoint.
     pub(in crate::cli) fn with_remote(store: Arc<ObjectStore>, remote: RemoteLambda) -> Self {
-        Self::with(store, Functions::There(remote))
+        Self::with(store, Functions::There(Box::new(remote)))
     }
 
     fn with(store: Arc<ObjectStore>, functions: Functions) -> Self {
