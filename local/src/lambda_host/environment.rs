@@ -45,6 +45,7 @@ pub(super) enum Broken {
 pub(super) struct Answered {
     pub(super) result: Result<Bytes, FunctionError>,
     pub(super) duration: Duration,
+    pub(super) cpu_time: Option<Duration>,
     pub(super) peak_memory_bytes: Option<u64>,
     /// False when the process is gone.
     pub(super) usable: bool,
@@ -102,6 +103,7 @@ impl Environment {
         let wants_log = context.wants_log;
         self.log.begin();
         self.write(config, &format!("START RequestId: {request_id} Version: $LATEST"));
+        let cpu_before = process::cpu_time(self.process.id());
         let started = Instant::now();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (reply, replied) = oneshot::channel();
@@ -142,6 +144,8 @@ impl Environment {
             }
         };
         let duration = started.elapsed();
+        let cpu_time =
+            process::cpu_time(self.process.id()).zip(cpu_before).map(|(now, before)| now.saturating_sub(before));
         let peak_memory_bytes = process::peak_memory_bytes(self.process.id());
         let (result, usable) = match ended {
             Ok(Reply::Response(body)) => (Ok(body), true),
@@ -178,7 +182,7 @@ impl Environment {
         let report = Report { request_id, duration, init_duration, memory_mb, peak_memory_bytes, failure: status };
         self.write(config, &report.to_string());
         let log_tail = if wants_log { self.log.end() } else { String::new() };
-        Ok(Answered { result, duration, peak_memory_bytes, usable, log_tail })
+        Ok(Answered { result, duration, cpu_time, peak_memory_bytes, usable, log_tail })
     }
 
     /// Adds a line of the host's own to the log.

@@ -21,6 +21,8 @@ pub struct InvokeOutcome {
     pub init_duration: Option<Duration>,
     /// Time that the invocation waited for a free environment.
     pub wait_duration: Duration,
+    /// CPU time that the process used for it, in steps of 10 ms, where the system tells.
+    pub cpu_time: Option<Duration>,
     /// Largest resident memory of the process so far, in bytes, where the system tells.
     pub peak_memory_bytes: Option<u64>,
     /// Number of the environment, from 1 in order of start.

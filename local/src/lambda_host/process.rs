@@ -2,6 +2,7 @@
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncRead;
@@ -128,6 +129,17 @@ pub(super) fn resident_bytes(process: u32) -> Option<u64> {
     memory_bytes(process, "VmRSS:")
 }
 
+/// CPU time that a process has used so far, that of its threads included, where the system tells.
+pub(super) fn cpu_time(process: Option<u32>) -> Option<Duration> {
+    /// In `/proc` times are in hundredths of a second on every Linux (`USER_HZ`, proc(5)).
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process?)).ok()?;
+    // The second field is the program's name in parentheses, which may hold anything; user and system time are 14 and 15.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
+    Some(TICK * (times.next()?.ok()? + times.next()?.ok()?))
+}
+
 fn memory_bytes(process: u32, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
@@ -165,6 +177,7 @@ mod tests {
     #[test]
     fn measures_this_process() {
         assert!(peak_memory_bytes(Some(std::process::id())).unwrap() > 1_024 * 1_024);
+        assert!(cpu_time(Some(std::process::id())).is_some());
         assert_eq!(peak_memory_bytes(None), None);
         assert_eq!(peak_memory_bytes(Some(u32::MAX)), None);
     }

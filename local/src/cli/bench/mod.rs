@@ -1,10 +1,11 @@
 //! `mapmill bench`: how fast is the record engine on this machine? `mapmill bench engine` asks that of the state machine
-//! engine.
+//! engine, `mapmill bench batch` that of a worker with a batch of small objects.
 //!
 //! The measurement fills one core and cannot wait for anything, so it has a thread of its own. That thread tells each
 //! step; the command shows them and listens for signals. When a signal ends the command, the next step finds nobody
 //! listening, and the measurement ends there.
 
+mod batch;
 mod engine;
 
 use std::ops::ControlFlow;
@@ -32,7 +33,7 @@ const MOST_STEPS_WAITING: usize = 64;
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  mapmill bench\n  mapmill bench --only csv-typed ndjson-reshape --size 256MB --json\n  \
-                  mapmill bench engine"
+                  mapmill bench batch\n  mapmill bench engine"
 )]
 pub(super) struct Arguments {
     /// What to measure instead
@@ -65,11 +66,15 @@ pub(super) struct Arguments {
 enum Other {
     /// Measure the state machine engine: many tiny children of a Distributed Map
     Engine(engine::Arguments),
+    /// Measure a function: one invocation with a batch of small objects
+    Batch(batch::Arguments),
 }
 
 pub(super) fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
-    if let Some(Other::Engine(arguments)) = &arguments.other {
-        return engine::run(arguments, terminal);
+    match &arguments.other {
+        Some(Other::Engine(arguments)) => return engine::run(arguments, terminal),
+        Some(Other::Batch(arguments)) => return batch::run(arguments, terminal),
+        None => {}
     }
     if arguments.list {
         for line in engine_benches::list(&workloads::all()) {

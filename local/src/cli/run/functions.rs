@@ -24,7 +24,7 @@ pub(super) fn configure(
     machine: &Machine,
     terminal: &Terminal,
 ) -> Result<Vec<FunctionConfig>, CommandError> {
-    let folder = folder(arguments)?;
+    let folder = program_folder(arguments.functions.as_deref())?;
     let functions = machine.functions();
     let environments = environments(arguments);
     let pools = functions.len().max(1);
@@ -52,8 +52,8 @@ pub(super) fn configure(
 }
 
 /// The folder of the programs. It is absolute, because a function is started in a working folder of its own.
-fn folder(arguments: &Arguments) -> Result<PathBuf, CommandError> {
-    match &arguments.functions {
+pub(in crate::cli) fn program_folder(given: Option<&Path>) -> Result<PathBuf, CommandError> {
+    match given {
         Some(folder) => std::path::absolute(folder)
             .map_err(|error| CommandError::usage(format!("--functions: {}: {error}", folder.display()))),
         None => std::env::current_exe()

@@ -31,6 +31,7 @@ use crate::asl::{Definition, Engine, EngineOptions, ExecutionResult, ExecutionSt
 use crate::lambda_host::{HostOptions, LambdaHost, LogFile};
 use crate::s3::{ListRequest, ObjectStore, REGION, S3Server, StoreOptions};
 use endpoints::ServiceEndpoint;
+pub(super) use functions::program_folder;
 use job::Job;
 use machine::Machine;
 use progress::Watcher;
