@@ -18,7 +18,12 @@ pub(crate) enum Assignment {
 }
 
 /// Decides about an item before anything is read.
-pub(crate) fn assign(run: &Run, item: &Item, readable: &Places, writable: &Places) -> Result<Assignment, ItemError> {
+pub(crate) fn assign(
+    run: &Run,
+    (index, item): (usize, &Item),
+    readable: &Places,
+    writable: &Places,
+) -> Result<Assignment, ItemError> {
     let bad_data = |code: &'static str, message: String| ItemError::new(ErrorClass::BadData, code, message);
     let configuration = |code: &'static str, message: String| ItemError::new(ErrorClass::Configuration, code, message);
     if let Some(defect) = item.defect {
@@ -57,7 +62,7 @@ pub(crate) fn assign(run: &Run, item: &Item, readable: &Places, writable: &Place
     let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
     let progress = names::progress(&run.job, &key, item.range, &run.id)?;
     Ok(Assignment::Process(
-        Addresses { source, range: item.range, listed_size: item.size, output, rejects, progress },
+        Addresses { item: index, source, range: item.range, listed_size: item.size, output, rejects, progress },
         etag,
     ))
 }

@@ -71,6 +71,11 @@ impl RejectsMark {
 }
 
 impl Counts {
+    /// The version of the rejects, if there are any; `Some(None)` when it is not known.
+    pub(crate) fn rejects_etag(&self) -> Option<Option<&str>> {
+        self.rejects.as_ref().map(|rejects| rejects.etag.as_deref())
+    }
+
     pub(crate) fn new(records: Records, bytes: Bytes, rejects: Option<&WrittenObject>) -> Self {
         let mark = |object: &WrittenObject| RejectsMark {
             bytes: object.bytes,

@@ -4,6 +4,9 @@ use crate::ledger::LedgerLine;
 use object_store::{ErrorClass, ObjectError};
 use record_stream::{Position, Problem, StreamError};
 
+/// The code of a fault of Mapmill itself that one item met.
+pub(crate) const WORKER_PANIC: &str = "worker_panic";
+
 /// The failure of one item, as its ledger line shows it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]

@@ -79,6 +79,12 @@ pub struct LedgerLine {
     pub duration_ms: u64,
 }
 
+/// The reason of an item whose invocation runs, or died.
+pub(crate) const BEGUN: &str = "begun";
+
+/// The reason of an item that is handed on.
+pub(crate) const OUT_OF_TIME: &str = "out_of_time";
+
 /// A position in an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinePosition {

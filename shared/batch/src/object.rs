@@ -19,12 +19,13 @@ mod pace;
 mod part;
 mod stage;
 
-use crate::budget::{Budget, is_small};
+use crate::budget::{Budget, GROWTH_MIB, is_more_than_small, is_small};
 use crate::deadline::Deadline;
 use crate::done::{Counts, Identity};
 use crate::event::ItemRange;
 use crate::item_error::ItemError;
-use crate::ledger::WrittenObject;
+use crate::lease::Lease;
+use crate::ledger::{LinePosition, WrittenObject};
 use crate::outcome::{Bytes, Records};
 use crate::overlap::Overlap;
 use crate::progress::{Finished, Progress, Reading, State};
@@ -36,9 +37,9 @@ use job::Job;
 use object_store::{ETag, ErrorClass, ObjectAddress, ObjectStore, OpenRequest, ResumeOptions, ResumingReader, code};
 use output::{Lines, Output};
 use pace::{Pace, Step};
-use record_stream::{Position, Progress as StreamProgress, RecordCounts, RecordStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use record_stream::{Checkpoint, Position, Progress as StreamProgress, RecordCounts, RecordStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Lines gather up to this many bytes before they are compressed and handed on.
@@ -58,13 +59,36 @@ pub(crate) struct Run {
     pub(crate) reading: ResumeOptions,
     /// How often at most the state of a large object is written down while there is time.
     pub(crate) note_every: Duration,
-    /// An object has come further in this invocation, and another one can go on there.
-    pub(crate) has_advanced: AtomicBool,
+    /// How far each item has come by what is written down of it in this invocation.
+    pub(crate) noted: Noted,
+}
+
+/// Where another invocation can go on with each item of a batch.
+#[derive(Debug)]
+pub(crate) struct Noted(Box<[Mutex<Option<LinePosition>>]>);
+
+impl Noted {
+    /// Nothing yet, of so many items.
+    pub(crate) fn new(items: usize) -> Self {
+        Self((0..items).map(|_| Mutex::default()).collect())
+    }
+
+    fn set(&self, item: usize, position: LinePosition) {
+        if let Some(place) = self.0.get(item) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(position);
+        }
+    }
+
+    pub(crate) fn get(&self, item: usize) -> Option<LinePosition> {
+        *self.0.get(item)?.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where an object is and where what becomes of it goes; all are checked to be allowed.
 #[derive(Debug, Clone)]
 pub(crate) struct Addresses {
+    /// The place of the item in its batch, from 0.
+    pub(crate) item: usize,
     pub(crate) source: ObjectAddress,
     /// The part of it that is to be processed; none means all of it.
     pub(crate) range: Option<ItemRange>,
@@ -104,9 +128,10 @@ pub(crate) async fn process(
     addresses: Addresses,
     etag: Option<ETag>,
     left: Option<Reading>,
+    lease: &mut Lease,
     report: &mut Report,
 ) -> Result<End, ItemError> {
-    let Addresses { source, range, output: target, rejects: quarantine, progress, listed_size } = addresses;
+    let Addresses { item, source, range, output: target, rejects: quarantine, progress, listed_size } = addresses;
     let source = &source;
     let listed_size = listed_size.filter(|_| etag.is_some());
     let request = OpenRequest { if_match: etag, ..OpenRequest::whole(source.clone()) };
@@ -116,6 +141,8 @@ pub(crate) async fn process(
     report.etag = Some(identity.etag.clone());
     check_size(listed_size, reader.size())?;
     let is_large = !is_small(&run.job, source.key.as_str(), Some(reader.size()));
+    // It may weigh more than was known of it.
+    lease.exchange(run.budget.weight(&run.job, source.key.as_str(), Some(reader.size()))).await;
     let turn = run.overlap.enter(is_large);
     let (checkpoint, next_step, output, set_aside) = match left {
         Some(Reading { checkpoint, next_step, output, rejects }) => {
@@ -138,7 +165,8 @@ pub(crate) async fn process(
         lines: Lines::new(output, turn.overlaps),
         rejects,
         pace: Pace::new(step_bytes, input.first_byte, next_step, run.deadline, run.note_every),
-        note: Note { source, identity: &identity, address: &progress },
+        note: Note { item, source, identity: &identity, address: &progress },
+        lease: (!is_large).then_some(lease),
         is_noted: false,
     };
     let result = work.stream_records(&mut input, report).await;
@@ -155,7 +183,7 @@ pub(crate) async fn process(
     let mut result = written.and(result);
     if let (Ok(Reached::StepToLeave), Some(at)) = (&result, left_at) {
         // Nothing is finished: the uploads wait for the next invocation.
-        return Ok(End::Left(Position { byte: at.byte, line: at.line, record: at.counts.read + 1 }));
+        return Ok(End::Left(position(&at)));
     }
     // The quarantine object appears also when the object fails: it shows why. It comes before the output, so that an
     // output never stands there without its rejects.
@@ -174,7 +202,7 @@ pub(crate) async fn process(
     if let Some(upload) = upload {
         let rejects = report.rejects.clone();
         let finished = Finished { upload, records: report.records, bytes: report.bytes, rejects };
-        let progress_of = Note { source, identity: &identity, address: &progress };
+        let progress_of = Note { item, source, identity: &identity, address: &progress };
         progress_of.write(run, State::Written(finished)).await?;
     }
     let counts = Counts::new(report.records, report.bytes, report.rejects.as_ref());
@@ -194,9 +222,15 @@ fn check_size(listed: Option<u64>, announced: u64) -> Result<(), ItemError> {
     }
 }
 
+/// The record that is read first when work goes on at a checkpoint.
+fn position(checkpoint: &Checkpoint) -> Position {
+    Position { byte: checkpoint.byte, line: checkpoint.line, record: checkpoint.counts.read + 1 }
+}
+
 /// Where the state of the work is written down, and of which object it is.
 #[derive(Clone, Copy)]
 struct Note<'a> {
+    item: usize,
     source: &'a ObjectAddress,
     identity: &'a Identity,
     address: &'a ObjectAddress,
@@ -204,9 +238,15 @@ struct Note<'a> {
 
 impl Note<'_> {
     async fn write(self, run: &Run, state: State) -> Result<(), ItemError> {
+        let reached = match &state {
+            State::Reading(reading) => Some(position(&reading.checkpoint)),
+            State::Written(_) | State::Forgotten => None,
+        };
         let progress = Progress::new(&self.identity.job, self.source, &self.identity.etag, state);
         progress.write(run.store.as_ref(), self.address).await?;
-        run.has_advanced.store(true, Ordering::Relaxed);
+        if let Some(reached) = reached {
+            run.noted.set(self.item, reached.into());
+        }
         Ok(())
     }
 }
@@ -226,6 +266,8 @@ struct Work<'a> {
     rejects: RejectHandler,
     pace: Pace,
     note: Note<'a>,
+    /// Of an object that was taken for a small one.
+    lease: Option<&'a mut Lease>,
     is_noted: bool,
 }
 
@@ -254,6 +296,7 @@ impl Work<'_> {
                 self.rejects.flush().await?;
                 let progress = progress?;
                 self.lines.write(&mut ready).await?;
+                self.take_more_memory(position).await;
                 match progress {
                     StreamProgress::OutputFull | StreamProgress::Stopped => {}
                     StreamProgress::NeedInput => break,
@@ -269,6 +312,15 @@ impl Work<'_> {
                 return Ok(Reached::StepToLeave);
             }
             chunk = if later.is_empty() { input.chunks.next().await? } else { later };
+        }
+    }
+
+    /// What was taken for a small object needs the memory of a large one once it, or what becomes of it, is one.
+    async fn take_more_memory(&mut self, expanded: u64) {
+        if (is_more_than_small(expanded) || is_more_than_small(self.lines.bytes_kept()))
+            && let Some(lease) = self.lease.take()
+        {
+            lease.grow(GROWTH_MIB).await;
         }
     }
 

@@ -112,7 +112,12 @@ pub struct Failure {
 impl Outcome {
     /// Adds up the lines of a ledger.
     #[must_use]
-    pub fn of(run_id: &str, ledger: Address, lines: &[LedgerLine], duration_ms: u64) -> Self {
+    pub fn of<'a>(
+        run_id: &str,
+        ledger: Address,
+        lines: impl IntoIterator<Item = &'a LedgerLine>,
+        duration_ms: u64,
+    ) -> Self {
         let mut outcome = Self {
             version: 1,
             run_id: run_id.to_owned(),

@@ -2,11 +2,11 @@
 //!
 //! A service announces the checksum of a body before it and the bytes are compared at the end, when they have long been
 //! processed. They cannot be taken back one by one, but nothing of them is visible yet. So the output is given up and the
-//! object is processed from its beginning, a few times at most. An object that was left is begun anew when what is
-//! written down of it is of no use any more.
+//! object is processed from its beginning, a few times at most.
 
-use crate::item_error::ItemError;
-use crate::ledger::{LedgerLine, Status};
+use crate::item_error::{ItemError, WORKER_PANIC};
+use crate::lease::Lease;
+use crate::ledger::{LedgerLine, OUT_OF_TIME, Status};
 use crate::object::{Addresses, End, Report, Run, process};
 use crate::progress::{Progress, Reading, State};
 use futures::FutureExt;
@@ -26,6 +26,14 @@ fn is_stale(error: &ItemError) -> bool {
     [code::NO_SUCH_UPLOAD, "checkpoint_mismatch"].contains(&error.code)
 }
 
+/// Whether what was written down of an object was of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notes {
+    Fine,
+    /// The object could not go on where it was left, or another attempt has taken it up meanwhile.
+    Stale,
+}
+
 /// Processes an object and writes into its line what came of it.
 pub(crate) async fn process_into(
     line: &mut LedgerLine,
@@ -33,14 +41,17 @@ pub(crate) async fn process_into(
     addresses: &Addresses,
     etag: Option<ETag>,
     left: Option<Reading>,
-) {
+    lease: &mut Lease,
+) -> Notes {
     let mut report = Report::default();
-    let work = process_until_whole(run, addresses, etag, left, &mut report);
+    let was_left = left.is_some();
+    let work = process_until_whole(run, addresses, etag, left, lease, &mut report);
     // A fault in Mapmill is one item's failure and not the loss of the others.
     let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
         let message = "the worker panicked on this object; this is a fault in Mapmill";
-        Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
+        Err(ItemError::new(ErrorClass::BadData, WORKER_PANIC, message))
     });
+    let is_stale = matches!(&result, Err(error) if is_stale(error) && (was_left || report.is_noted));
     line.etag = report.etag.or(line.etag.take());
     line.bytes = report.bytes;
     line.retries = report.retries;
@@ -52,11 +63,13 @@ pub(crate) async fn process_into(
         }
         Ok(End::Left(position)) => {
             line.status = Status::Unprocessed;
+            line.reason = Some(OUT_OF_TIME.to_owned());
             line.position = Some(position.into());
         }
         Err(error) => error.note_in(line),
     }
     line.rejects = report.rejects;
+    if is_stale { Notes::Stale } else { Notes::Fine }
 }
 
 /// Processes an object until its bytes came as they were announced. The report is that of the last time.
@@ -65,13 +78,13 @@ async fn process_until_whole(
     addresses: &Addresses,
     etag: Option<ETag>,
     mut left: Option<Reading>,
+    lease: &mut Lease,
     report: &mut Report,
 ) -> Result<End, ItemError> {
     let (mut readings, mut retries) = (1, 0);
     loop {
-        let was_left = left.is_some();
         *report = Report::default();
-        let result = process(run, addresses.clone(), etag.clone(), left.take(), report).await;
+        let result = process(run, addresses.clone(), etag.clone(), left.take(), lease, report).await;
         report.retries += retries;
         match result {
             Err(error) if is_damaged(&error) && readings < READINGS => {
@@ -85,7 +98,6 @@ async fn process_until_whole(
                 forget(run, addresses, report).await?;
                 return Err(error);
             }
-            Err(error) if was_left && is_stale(&error) => {}
             result => return result,
         }
     }

@@ -3,26 +3,28 @@
 use crate::assignment::{Assignment, assign};
 use crate::budget::Budget;
 use crate::deadline::Deadline;
-use crate::done::{job_mark, ledger_metadata};
-use crate::earlier::{Earlier, Known};
+use crate::done::job_mark;
+use crate::earlier::{Earlier, Known, head};
 use crate::error::BatchError;
 use crate::event::{Event, Item, JobReference};
-use crate::ledger::{LedgerLine, Status, batch_id, ledger_address, to_json_lines};
+use crate::item_error::ItemError;
+use crate::lease::{Lease, Memory};
+use crate::ledger::{BEGUN, LedgerLine, OUT_OF_TIME, Status, batch_id, ledger_address};
+use crate::ledger_file::LedgerFile;
 use crate::log::{self, Stage};
-use crate::object::Run;
+use crate::object::{Addresses, Noted, Run};
 use crate::observer::Observer;
 use crate::outcome::Outcome;
 use crate::overlap::Overlap;
 use crate::places::{check_read, check_write};
+use crate::progress::Reading;
 use crate::stream_options::StreamPlan;
-use crate::tries::process_into;
+use crate::tries::{Notes, process_into};
 use job::{Job, OnFailure};
-use object_store::{ObjectAddress, ObjectStore, OpenRequest, Places, ResumeOptions, ResumingReader, WriteRequest};
+use object_store::{ETag, ObjectAddress, ObjectStore, OpenRequest, Places, ResumeOptions, ResumingReader};
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -94,7 +96,8 @@ impl Worker {
     pub(crate) async fn process_event(&self, event: &Event, deadline: Deadline) -> Result<Finished, BatchError> {
         let started = Instant::now();
         log::identify(event);
-        let job = self.job(&event.job).instrument(log::stage(Stage::ReadJob)).await?;
+        let reading = self.job(&event.job).instrument(log::stage(Stage::ReadJob));
+        let job = in_time(deadline, "the job was read", reading).await?;
         log::identify_job(&job);
         let batch = batch_id(&event.items);
         let ledger = ledger_address(job.output.bucket.as_str(), job.output.prefix.as_str(), &event.run_id, &batch);
@@ -115,42 +118,33 @@ impl Worker {
             deadline,
             reading: self.reading,
             note_every: self.note_every,
-            has_advanced: AtomicBool::new(false),
+            noted: Noted::new(event.items.len()),
         });
-        let pending = |item: &Item| LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Unprocessed);
-        let mut lines: Vec<LedgerLine> = event.items.iter().map(pending).collect();
-        let earlier = Earlier::read(&self.store, &ledger_object, &run.job_mark, run.reading).await;
-        let earlier = earlier.map_err(|error| BatchError::from_store("the ledger cannot be read", &error))?;
-        if earlier.is_none() {
-            // From here on nobody can miss an item, whatever becomes of this invocation.
-            lines.iter_mut().for_each(|line| line.reason = Some("begun".to_owned()));
-            self.write_ledger(&run, &ledger_object, &lines).await?;
-        }
-        let earlier = earlier.map(Arc::new);
+        let begun = |item: &Item| LedgerLine {
+            reason: Some(BEGUN.to_owned()),
+            ..LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Unprocessed)
+        };
+        let mut lines: Vec<LedgerLine> = event.items.iter().map(begun).collect();
+        let mut file = LedgerFile::new(&run, &ledger_object);
+        let earlier = in_time(deadline, "the ledger was begun", file.begin(&lines)).await?.map(Arc::new);
         let work = self.process_items(&run, event, earlier.as_ref(), &mut lines);
-        work.instrument(log::stage(Stage::ProcessItems)).await?;
-        self.write_ledger(&run, &ledger_object, &lines).instrument(log::stage(Stage::WriteLedger)).await?;
+        let kept = work.instrument(log::stage(Stage::ProcessItems)).await?;
+        let nothing = Earlier::default();
+        let before = earlier.as_deref().unwrap_or(&nothing);
+        before.keep_positions(&mut lines);
+        // What was done here, without what is known from earlier invocations.
+        let here = lines.iter().zip(&kept).filter(|(_, kept)| !**kept).map(|(line, _)| line);
+        let here = Outcome::of(&event.run_id, ledger.clone(), here, elapsed_ms(started));
+        file.end(&mut lines).instrument(log::stage(Stage::WriteLedger)).await?;
 
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut outcome = Outcome::of(&event.run_id, ledger, &lines, duration_ms);
-        outcome.continues = outcome.items.unprocessed > 0 && run.has_advanced.load(Ordering::Relaxed);
-        log::batch(run.job.source.bucket.as_str(), &outcome);
+        let mut outcome = Outcome::of(&event.run_id, ledger, &lines, elapsed_ms(started));
+        outcome.continues = outcome.items.unprocessed > 0 && before.has_advanced(&lines);
+        log::batch(run.job.source.bucket.as_str(), &here);
         if let Some(observer) = &self.observer {
-            observer.batch_finished(run.job.name.as_str(), &outcome);
+            observer.batch_finished(run.job.name.as_str(), &here);
         }
         let fails_batch = run.job.on_failure == OnFailure::Fail && outcome.items.failed > 0;
         Ok(Finished { outcome, lines, fails_batch })
-    }
-
-    async fn write_ledger(&self, run: &Run, ledger: &ObjectAddress, lines: &[LedgerLine]) -> Result<(), BatchError> {
-        let text = to_json_lines(lines).map_err(|error| BatchError::Internal(error.to_string()))?;
-        let request = WriteRequest {
-            content_type: Some("application/x-ndjson".to_owned()),
-            metadata: ledger_metadata(&run.job_mark),
-            ..WriteRequest::new(ledger.clone())
-        };
-        let written = self.store.put(&request, text.into()).await;
-        written.map(drop).map_err(|error| BatchError::from_store("the ledger cannot be written", &error))
     }
 
     /// The store that the worker works on.
@@ -205,36 +199,40 @@ impl Worker {
         String::from_utf8(bytes).map_err(|_| BatchError::InvalidJob(format!("the job file {address} is not UTF-8")))
     }
 
-    /// Begins items in order as memory and time allow; the lines are in the order of the items.
+    /// Begins items in order as memory and time allow; the lines are in the order of the items. Answers of which items the
+    /// line is that of an earlier invocation.
     async fn process_items(
         &self,
         run: &Arc<Run>,
         event: &Event,
         earlier: Option<&Arc<Earlier>>,
         lines: &mut [LedgerLine],
-    ) -> Result<(), BatchError> {
+    ) -> Result<Vec<bool>, BatchError> {
         let deadline = run.deadline;
-        let memory = Arc::new(Semaphore::new(permits(self.budget.mebibytes()) as usize));
-        let mut tasks: JoinSet<(usize, LedgerLine)> = JoinSet::new();
+        let memory = Memory::new(self.budget);
+        let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut longest = Duration::ZERO;
+        let mut kept = vec![false; lines.len()];
         for (index, item) in event.items.iter().enumerate() {
-            let weight = permits(self.budget.weight(&run.job, &item.key, item.size));
-            let permit = loop {
+            let weight = self.budget.weight(&run.job, &item.key, item.size);
+            let lease = loop {
                 tokio::select! {
                     biased;
-                    Some(done) = tasks.join_next() => settle(done, lines, &mut longest)?,
-                    permit = memory.clone().acquire_many_owned(weight) => break Some(permit),
+                    Some(done) = tasks.join_next() => settle(done, lines, &mut kept, &mut longest)?,
+                    lease = memory.clone().lease(weight) => break Some(lease),
                     () = deadline.passed() => break None,
                 }
             };
-            let Some(permit) = permit.filter(|_| deadline.leaves_time_for(longest)) else { break };
-            let permit = permit.map_err(|error| BatchError::Internal(error.to_string()))?;
+            let Some(lease) = lease.filter(|_| deadline.leaves_time_for(longest)) else { break };
+            let lease = lease.map_err(|error| BatchError::Internal(error.to_string()))?;
             let (worker, run, item, earlier) = (self.clone(), run.clone(), item.clone(), earlier.cloned());
             let work = async move {
-                let line = worker.process_item(&run, (index, &item), earlier.as_deref()).await;
-                drop(permit);
-                log::item(&line);
-                (index, line)
+                let (line, is_kept) = worker.process_item(&run, (index, &item), earlier.as_deref(), lease).await;
+                // An earlier invocation has told of what it finished.
+                if !is_kept {
+                    log::item(&line);
+                }
+                Ended { index, line, is_kept }
             };
             tasks.spawn(work.in_current_span());
         }
@@ -242,7 +240,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 done = tasks.join_next() => match done {
-                    Some(done) => settle(done, lines, &mut longest)?,
+                    Some(done) => settle(done, lines, &mut kept, &mut longest)?,
                     None => break,
                 },
                 // Giving up what is running, without a trace of its outputs, saves the ledger of all the others.
@@ -252,41 +250,46 @@ impl Worker {
                 }
             }
         }
-        let unfinished = lines.iter_mut().filter(|line| line.status == Status::Unprocessed);
-        unfinished.for_each(|line| {
-            line.reason = Some("out_of_time".to_owned());
+        for (index, line) in lines.iter_mut().enumerate().filter(|(_, line)| line.reason.as_deref() == Some(BEGUN)) {
+            line.reason = Some(OUT_OF_TIME.to_owned());
+            line.position = run.noted.get(index);
             log::item(line);
-        });
-        Ok(())
+        }
+        Ok(kept)
     }
 
-    async fn process_item(&self, run: &Run, (index, item): (usize, &Item), earlier: Option<&Earlier>) -> LedgerLine {
+    /// Answers the line of an item, and whether it is that of an earlier invocation.
+    async fn process_item(
+        &self,
+        run: &Run,
+        (index, item): (usize, &Item),
+        earlier: Option<&Earlier>,
+        mut lease: Lease,
+    ) -> (LedgerLine, bool) {
         let started = Instant::now();
         let mut line = LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Failed);
-        match assign(run, item, &self.readable, &self.writable) {
+        match assign(run, (index, item), &self.readable, &self.writable) {
             Err(error) => error.note_in(&mut line),
             Ok(Assignment::Skip(reason)) => {
                 line.status = Status::Skipped;
                 line.reason = Some(reason.to_owned());
             }
             Ok(Assignment::Process(addresses, etag)) => {
-                let known = match earlier {
-                    Some(earlier) => earlier.look(run, (index, item), &addresses, etag.as_ref()).await,
-                    None => Ok(Known::Nothing),
-                };
-                match known {
-                    Ok(Known::Ended(line)) => return line,
-                    Ok(Known::Left(left)) => process_into(&mut line, run, &addresses, etag, Some(left)).await,
-                    Ok(Known::Nothing) => process_into(&mut line, run, &addresses, etag, None).await,
+                match known(run, (index, item), &addresses, etag, earlier).await {
+                    Ok((Known::Kept(line), _)) => return (line, true),
+                    Ok((Known::Ended(known), _)) => line = known,
+                    Ok((Known::Nothing, etag)) => {
+                        process_object(run, (index, item), &addresses, etag, None, &mut lease, &mut line).await;
+                    }
+                    Ok((Known::Left(left), etag)) => {
+                        process_object(run, (index, item), &addresses, etag, Some(left), &mut lease, &mut line).await;
+                    }
                     Err(error) => error.note_in(&mut line),
                 }
             }
         }
-        if line.status != Status::Unprocessed {
-            run.has_advanced.store(true, Ordering::Relaxed);
-        }
-        line.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        line
+        line.duration_ms = elapsed_ms(started);
+        (line, false)
     }
 }
 
@@ -299,20 +302,86 @@ pub(crate) struct Finished {
     pub(crate) fails_batch: bool,
 }
 
-/// Semaphores count in 32 bits; a function has at most 10,240 MiB.
-fn permits(mebibytes: u64) -> u32 {
-    u32::try_from(mebibytes).unwrap_or(u32::MAX >> 4)
+/// An item whose task has ended.
+struct Ended {
+    index: usize,
+    line: LedgerLine,
+    /// The line is that of an earlier invocation.
+    is_kept: bool,
 }
 
 fn settle(
-    done: Result<(usize, LedgerLine), tokio::task::JoinError>,
+    done: Result<Ended, tokio::task::JoinError>,
     lines: &mut [LedgerLine],
+    kept: &mut [bool],
     longest: &mut Duration,
 ) -> Result<(), BatchError> {
-    let (index, line) = done.map_err(|error| BatchError::Internal(format!("a task of the batch ended: {error}")))?;
-    *longest = (*longest).max(Duration::from_millis(line.duration_ms));
-    lines[index] = line;
+    let done = done.map_err(|error| BatchError::Internal(format!("a task of the batch ended: {error}")))?;
+    let Ended { index, line, is_kept } = done;
+    if !is_kept {
+        *longest = (*longest).max(Duration::from_millis(line.duration_ms));
+    }
+    (lines[index], kept[index]) = (line, is_kept);
     Ok(())
+}
+
+fn elapsed_ms(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Does what must be done before any item is begun. A function that is killed while it waits has no name for its failure.
+async fn in_time<T>(
+    deadline: Deadline,
+    until: &str,
+    work: impl Future<Output = Result<T, BatchError>>,
+) -> Result<T, BatchError> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = deadline.passed() => Err(BatchError::Transient(format!("the time ran out before {until}"))),
+    }
+}
+
+/// Processes an object, or goes on with one that was left. When what is written down of it is of no use any more, another
+/// attempt may have completed it, and if not it is begun anew.
+async fn process_object(
+    run: &Run,
+    item: (usize, &Item),
+    addresses: &Addresses,
+    etag: Option<ETag>,
+    left: Option<Reading>,
+    lease: &mut Lease,
+    line: &mut LedgerLine,
+) {
+    let fresh = line.clone();
+    if process_into(line, run, addresses, etag.clone(), left, lease).await == Notes::Fine {
+        return;
+    }
+    let present = etag.clone().or_else(|| ETag::parse(line.etag.as_deref()?).ok());
+    *line = match Earlier::default().look(run, item, addresses, present.as_ref()).await {
+        Ok(Known::Ended(line)) => line,
+        _ => fresh,
+    };
+    if line.status != Status::Succeeded {
+        process_into(line, run, addresses, etag, None, lease).await;
+    }
+}
+
+/// What is known of an item, and the version of its object that is meant.
+async fn known(
+    run: &Run,
+    item: (usize, &Item),
+    addresses: &Addresses,
+    etag: Option<ETag>,
+    earlier: Option<&Earlier>,
+) -> Result<(Known, Option<ETag>), ItemError> {
+    let Some(earlier) = earlier else { return Ok((Known::Nothing, etag)) };
+    let etag = match etag {
+        // An item that names no version means the one that is there now.
+        None => head(run.store.as_ref(), &addresses.source).await?.map(|head| head.etag),
+        etag => etag,
+    };
+    Ok((earlier.look(run, item, addresses, etag.as_ref()).await?, etag))
 }
 
 fn batch_failed(outcome: &Outcome) -> BatchError {

@@ -1,37 +1,20 @@
 //! A batch that takes several attempts, because time runs out or an invocation dies, ends as if one had done it all.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+#[path = "support/long.rs"]
+mod long;
 mod support;
 
 use batch::{Budget, Deadline, LedgerLine, Outcome, Status, Worker};
 use bytes::Bytes;
-use futures::StreamExt;
-use object_store::fakes::{BodyFault, FaultyStore, MemoryStore, OpeningStore};
-use object_store::{Compressor, ErrorClass, ObjectReader, ObjectStore, OutputCompression, WriteRequest};
+use long::{CHUNK_BYTES, STEP_BYTES, mixed, ndjson, repeat, slow};
+use object_store::fakes::{BodyFault, FaultyStore, MemoryStore};
+use object_store::{Compressor, ErrorClass, ObjectStore, OutputCompression, WriteRequest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{address, job, places};
-
-/// Chunks in which objects come, one a second.
-const CHUNK_BYTES: usize = 64 << 10;
-
-/// Steps of the objects in these tests: 16 chunks.
-const STEP_BYTES: usize = 1 << 20;
-
-/// A store whose source objects take a second of the test's clock for every chunk.
-fn slow(store: MemoryStore) -> Arc<dyn ObjectStore> {
-    Arc::new(OpeningStore::new(Arc::new(store), |request, opened| {
-        let reader = opened?;
-        let is_source = request.address.bucket.as_str() == "raw";
-        let body = reader.body.then(move |chunk| async move {
-            tokio::time::sleep(Duration::from_secs(u64::from(is_source))).await;
-            chunk
-        });
-        Ok(ObjectReader { body: body.boxed(), ..reader })
-    }))
-}
 
 /// A bucket with objects, and the event of their batch.
 struct Case {
@@ -144,31 +127,6 @@ fn left(memory: &MemoryStore) -> Left {
         }
     }
     left
-}
-
-/// Text that does not compress, as hexadecimal digits.
-fn mixed(number: u64) -> String {
-    let first = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("{first:016x}{:016x}", (first ^ number).wrapping_mul(0xbf58_476d_1ce4_e5b9))
-}
-
-/// So many bytes of lines that `line` makes.
-fn repeat(bytes: usize, line: impl Fn(u64) -> String) -> Vec<u8> {
-    let mut text = Vec::new();
-    for number in 1.. {
-        if text.len() >= bytes {
-            break;
-        }
-        text.extend_from_slice(line(number).as_bytes());
-    }
-    text
-}
-
-fn ndjson(bytes: usize) -> Vec<u8> {
-    repeat(bytes, |number| {
-        let end = if number.is_multiple_of(300) { "" } else { "}" };
-        format!("{{\"n\":{number},\"x\":\"{}\"{end}\n", mixed(number))
-    })
 }
 
 fn csv(bytes: usize) -> Vec<u8> {

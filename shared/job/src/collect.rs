@@ -22,6 +22,9 @@ pub(crate) fn decode(mut tree: Value) -> Result<Job, JobError> {
     if !tree.is_object() {
         return Err(JobError::one(Problem::mismatch("", "a mapping of keys to values", kind(&tree))));
     }
+    // A build may have told `serde_json` to keep the order of members. What a job means, which mistake comes first and the
+    // bytes that `set` writes are the same in all builds, so members go by name, here and wherever the tree is changed.
+    tree.sort_all_objects();
     let mut collected = Collected::default();
     while collected.problems.len() < MAX_PROBLEMS {
         match serde_path_to_error::deserialize::<_, Job>(Node(&tree)) {
@@ -124,7 +127,11 @@ impl Collected {
         let Some(last) = place.pop() else { return false };
         let Some(parent) = find(tree, &place) else { return false };
         match (last, parent) {
-            (Step::Key(key), Value::Object(entries)) => entries.remove(&key).is_some(),
+            (Step::Key(key), Value::Object(entries)) => {
+                let was_there = entries.remove(&key).is_some();
+                entries.sort_keys();
+                was_there
+            }
             (Step::Index(index), Value::Array(items)) if index < items.len() => {
                 items.remove(index);
                 if let Some((Step::Index(gone), list)) = original.split_last() {
@@ -182,6 +189,7 @@ fn put(tree: &mut Value, place: &[Step], value: Value) -> bool {
     let Some((Step::Key(key), parent)) = place.split_last() else { return false };
     let Some(Value::Object(entries)) = find(tree, parent) else { return false };
     entries.insert(key.clone(), value);
+    entries.sort_keys();
     true
 }
 

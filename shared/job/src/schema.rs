@@ -7,5 +7,8 @@ use crate::model::Job;
 /// The JSON Schema (2020-12) of the job file. The same text lies in `shared/job/job.schema.json`.
 #[must_use]
 pub fn json_schema() -> Value {
-    schemars::schema_for!(Job).to_value()
+    let mut schema = schemars::schema_for!(Job).to_value();
+    // The same text in every build, whether or not `serde_json` keeps the order of members there.
+    schema.sort_all_objects();
+    schema
 }

@@ -12,7 +12,7 @@ use crate::error::{ErrorClass, ObjectError, code};
 use crate::listing::{ListRequest, Listing};
 use crate::names::{BucketName, ETag, ObjectAddress, ObjectKey};
 use crate::resume::{ResumeOptions, ResumingReader};
-use crate::store::{ByteRange, ObjectReader, ObjectStore, OpenRequest, WriteRequest};
+use crate::store::{ByteRange, ObjectReader, ObjectStore, OpenRequest, WriteCondition, WriteRequest};
 use crate::writer::{ObjectWriter, WriterOptions};
 
 /// The smallest part that S3 takes.
@@ -36,6 +36,7 @@ pub async fn check_all(store: Arc<dyn ObjectStore>, bucket: BucketName) {
     suite.heads_tell_what_is_there().await;
     suite.large_objects_are_streamed().await;
     suite.listings_are_in_order_and_in_pages().await;
+    suite.writes_may_ask_for_what_is_there().await;
 }
 
 struct Suite {
@@ -126,6 +127,7 @@ impl Suite {
             content_type: Some("application/x-ndjson".to_owned()),
             content_encoding: Some("gzip".to_owned()),
             metadata: metadata.clone(),
+            condition: WriteCondition::None,
         };
         require(self.store.put(&request("attributes-put"), pattern(10, 2)).await, "put");
         let mut upload = require(self.store.begin_upload(&request("attributes-upload")).await, "begin");
@@ -321,6 +323,26 @@ impl Suite {
         let bucket = require(BucketName::parse("no-such-bucket-for-conformance"), "a bucket name");
         let listed = self.store.list(&ListRequest::new(bucket, "")).await;
         require_error(listed, ErrorClass::NotFound, code::NO_SUCH_BUCKET);
+    }
+
+    async fn writes_may_ask_for_what_is_there(&self) {
+        let put = async |name: &str, condition, body: &'static [u8]| {
+            let request = WriteRequest { condition, ..WriteRequest::new(self.address(name)) };
+            self.store.put(&request, Bytes::from_static(body)).await
+        };
+        let missing = ETag::of_hash(7);
+        let version = WriteCondition::Version;
+        let first = require(put("condition", WriteCondition::Absent, b"first").await, "a write where nothing is").etag;
+        let again = put("condition", WriteCondition::Absent, b"again").await;
+        require_error(again, ErrorClass::Changed, code::OBJECT_CHANGED);
+        let second =
+            require(put("condition", version(first.clone()), b"second").await, "a write over its version").etag;
+        let late = put("condition", version(first), b"late").await;
+        require_error(late, ErrorClass::Changed, code::OBJECT_CHANGED);
+        let nothing = put("condition-missing", version(missing), b"nothing").await;
+        require_error(nothing, ErrorClass::NotFound, code::NO_SUCH_KEY);
+        let head = require(self.store.head(&self.address("condition")).await, "the head");
+        assert_eq!((head.etag, head.size), (second, 6), "the second write is what is there");
     }
 
     async fn heads_tell_what_is_there(&self) {

@@ -47,6 +47,6 @@ pub use places::{Places, PlacesError};
 pub use resume::{ResumeOptions, ResumingReader};
 pub use store::{
     ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart,
-    WriteRequest, Written,
+    WriteCondition, WriteRequest, Written,
 };
 pub use writer::{ObjectWriter, WriterOptions, WriterState};

@@ -88,13 +88,33 @@ pub struct WriteRequest {
     pub content_encoding: Option<String>,
     /// User metadata; names and values are visible ASCII, 2 KiB together.
     pub metadata: BTreeMap<String, String>,
+    /// What must be there before. Only [`ObjectStore::put`] asks for it.
+    pub condition: WriteCondition,
+}
+
+/// What must be there for an object to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum WriteCondition {
+    /// Anything.
+    #[default]
+    None,
+    /// No object.
+    Absent,
+    /// This version.
+    Version(ETag),
 }
 
 impl WriteRequest {
     /// An object without media type, encoding and metadata.
     #[must_use]
     pub fn new(address: ObjectAddress) -> Self {
-        Self { address, content_type: None, content_encoding: None, metadata: BTreeMap::new() }
+        Self {
+            address,
+            content_type: None,
+            content_encoding: None,
+            metadata: BTreeMap::new(),
+            condition: WriteCondition::None,
+        }
     }
 }
 
@@ -125,6 +145,9 @@ pub trait ObjectStore: Send + Sync + 'static {
     async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError>;
 
     /// Writes an object in one request. It becomes visible whole or not at all.
+    ///
+    /// When the condition does not hold, nothing is written: `Changed`, or `NotFound` where a version was asked for and
+    /// there is none. A write whose answer was lost and that is sent again may find itself and fail so.
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError>;
 
     /// Begins an upload in parts. Nothing is visible before it is completed.

@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use object_store::{
     ETag, ErrorClass, ListPage, ListRequest, MultipartUpload, ObjectAddress, ObjectError, ObjectHead, ObjectReader,
-    ObjectStore, OpenRequest, UploadState, WriteRequest, Written, code,
+    ObjectStore, OpenRequest, UploadState, WriteCondition, WriteRequest, Written, code,
 };
 
 use crate::attempts::Attempts;
@@ -103,6 +103,11 @@ impl ObjectStore for S3Store {
                 .set_content_type(request.content_type.clone())
                 .set_content_encoding(request.content_encoding.clone())
                 .set_metadata(Some(request.metadata.clone().into_iter().collect()))
+                .set_if_none_match((request.condition == WriteCondition::Absent).then(|| "*".to_owned()))
+                .set_if_match(match &request.condition {
+                    WriteCondition::Version(etag) => Some(etag.quoted()),
+                    WriteCondition::None | WriteCondition::Absent => None,
+                })
                 .body(ByteStream::from(body.clone()))
                 .send()
                 .await

@@ -11,7 +11,7 @@
 use super::Run;
 use super::beginning::{Beginning, PEEK_BYTES, stream};
 use super::stage::Stage;
-use crate::item_error::ItemError;
+use crate::item_error::{ItemError, WORKER_PANIC};
 use object_store::{Compression, ErrorClass, Expander, ExpansionLimits, ObjectAddress, ObjectError, ResumingReader};
 use record_stream::{Checkpoint, LineRange, RecordStream};
 use std::sync::Arc;
@@ -276,6 +276,6 @@ impl Ahead {
             stage.join().await;
         }
         let message = "the reader ended before the object; this is a fault in Mapmill";
-        Err(ItemError::new(ErrorClass::BadData, "worker_panic", message))
+        Err(ItemError::new(ErrorClass::BadData, WORKER_PANIC, message))
     }
 }

@@ -12,7 +12,7 @@
 use super::stage::Stage;
 use super::{LINES_TARGET, Run};
 use crate::done::{Counts, Identity};
-use crate::item_error::ItemError;
+use crate::item_error::{ItemError, WORKER_PANIC};
 use crate::ledger::WrittenObject;
 use crate::progress::Buffered;
 use object_store::{
@@ -150,6 +150,14 @@ impl Lines {
         }
     }
 
+    /// Bytes of the output that were made so far, where they are kept in memory that was not taken for a large object.
+    pub(super) fn bytes_kept(&self) -> u64 {
+        match self {
+            Self::Here(output) => output.writer.bytes(),
+            Self::Behind(_) => 0,
+        }
+    }
+
     /// Ends the compressed frame behind the lines so far.
     pub(super) async fn end_frame(&mut self) -> Result<(), ItemError> {
         match self {
@@ -263,5 +271,5 @@ impl Output {
 
 /// Stands for the error of the stage until that is known.
 fn given_up() -> ItemError {
-    ItemError::new(ErrorClass::BadData, "worker_panic", "the writer ended before the lines; this is a fault in Mapmill")
+    ItemError::new(ErrorClass::BadData, WORKER_PANIC, "the writer ended before the lines; this is a fault in Mapmill")
 }

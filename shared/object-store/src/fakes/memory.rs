@@ -14,7 +14,7 @@ use crate::listing::{ListPage, ListRequest, ListedObject, MAX_PAGE};
 use crate::names::{BucketName, ETag, ObjectAddress};
 use crate::store::{
     ByteRange, MultipartUpload, ObjectHead, ObjectReader, ObjectStore, OpenRequest, UploadState, UploadedPart,
-    WriteRequest, Written,
+    WriteCondition, WriteRequest, Written,
 };
 
 /// An object store in memory that keeps the promises of the port and counts what is done to it. Clones share the store.
@@ -261,7 +261,20 @@ impl ObjectStore for MemoryStore {
     async fn put(&self, request: &WriteRequest, body: Bytes) -> Result<Written, ObjectError> {
         let mut state = self.lock();
         state.puts += 1;
-        state.check_bucket("put", &request.address)?;
+        let address = &request.address;
+        state.check_bucket("put", address)?;
+        let present = state.objects.get(address).map(|object| &object.etag);
+        let failure = match (&request.condition, present) {
+            (WriteCondition::Absent, Some(_)) => Some((ErrorClass::Changed, code::OBJECT_CHANGED)),
+            (WriteCondition::Version(wanted), Some(present)) if wanted != present => {
+                Some((ErrorClass::Changed, code::OBJECT_CHANGED))
+            }
+            (WriteCondition::Version(_), None) => Some((ErrorClass::NotFound, code::NO_SUCH_KEY)),
+            _ => None,
+        };
+        if let Some((class, code)) = failure {
+            return Err(ObjectError::new(class, code, "put", address, "another object is there than was asked for"));
+        }
         let bytes = body.len() as u64;
         Ok(Written { etag: state.store(request, body), bytes })
     }

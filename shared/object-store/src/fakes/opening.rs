@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::ObjectError;
+use crate::error::{ErrorClass, ObjectError, code};
 use crate::listing::{ListPage, ListRequest};
 use crate::names::ObjectAddress;
 use crate::store::{
@@ -16,6 +16,7 @@ use crate::store::{
 pub struct OpeningStore<F> {
     inner: Arc<dyn ObjectStore>,
     change: F,
+    heads_fail: Option<ErrorClass>,
 }
 
 impl<F> OpeningStore<F>
@@ -24,7 +25,13 @@ where
 {
     /// A store that hands every opened object, and every failure to open one, through this function.
     pub fn new(inner: Arc<dyn ObjectStore>, change: F) -> Self {
-        Self { inner, change }
+        Self { inner, change, heads_fail: None }
+    }
+
+    /// The same store, which does not answer what it is asked about objects but fails with this class.
+    #[must_use]
+    pub fn with_failing_heads(self, class: ErrorClass) -> Self {
+        Self { heads_fail: Some(class), ..self }
     }
 }
 
@@ -39,7 +46,10 @@ where
     }
 
     async fn head(&self, address: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
-        self.inner.head(address).await
+        match self.heads_fail {
+            Some(class) => Err(ObjectError::new(class, code::ACCESS_DENIED, "head", address, "as told")),
+            None => self.inner.head(address).await,
+        }
     }
 
     async fn list(&self, request: &ListRequest) -> Result<ListPage, ObjectError> {
