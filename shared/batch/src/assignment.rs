@@ -53,9 +53,10 @@ pub(crate) fn assign(run: &Run, item: &Item, readable: &Places, writable: &Place
     if run.job.rejects.policy == RejectPolicy::Quarantine {
         check_write(writable, &rejects)?;
     }
+    let progress = names::progress(&run.job, &key, item.range, &run.id)?;
+    check_write(writable, &progress)?;
     let etag = item.etag.as_deref().map(ETag::parse).transpose();
     let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
-    let progress = names::progress(&run.job, &key, item.range, &run.id)?;
     Ok(Assignment::Process(
         Addresses { source, range: item.range, listed_size: item.size, output, rejects, progress },
         etag,

@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod item_error;
 mod ledger;
+mod ledger_reader;
 mod log;
 mod names;
 mod object;

@@ -86,8 +86,7 @@ impl Worker {
     /// # Errors
     /// The event is no batch, the job is not valid, or the job or the ledger cannot be read or written.
     pub async fn process_batch(&self, event: &Value, deadline: Deadline) -> Result<Outcome, BatchError> {
-        let finished = self.process_event(&Event::parse(event)?, deadline).await?;
-        if finished.fails_batch { Err(batch_failed(&finished.outcome)) } else { Ok(finished.outcome) }
+        self.process_event(&Event::parse(event)?, deadline).await?.into_outcome()
     }
 
     /// Processes the batch of an event, and also tells how each item ended.
@@ -119,7 +118,7 @@ impl Worker {
         });
         let pending = |item: &Item| LedgerLine::new(run.job.source.bucket.as_str(), item, Status::Unprocessed);
         let mut lines: Vec<LedgerLine> = event.items.iter().map(pending).collect();
-        let earlier = Earlier::read(&self.store, &ledger_object, &run.job_mark, run.reading).await;
+        let earlier = Earlier::read(&self.store, &ledger_object, &run.job_mark, lines.len(), run.reading).await;
         let earlier = earlier.map_err(|error| BatchError::from_store("the ledger cannot be read", &error))?;
         if earlier.is_none() {
             // From here on nobody can miss an item, whatever becomes of this invocation.
@@ -297,6 +296,13 @@ pub(crate) struct Finished {
     pub(crate) lines: Vec<LedgerLine>,
     /// Items failed and the job says `on_failure: fail`.
     pub(crate) fails_batch: bool,
+}
+
+impl Finished {
+    /// What Step Functions is told.
+    pub(crate) fn into_outcome(self) -> Result<Outcome, BatchError> {
+        if self.fails_batch { Err(batch_failed(&self.outcome)) } else { Ok(self.outcome) }
+    }
 }
 
 /// Semaphores count in 32 bits; a function has at most 10,240 MiB.
