@@ -4,6 +4,7 @@
 use lambda_shell::testsuite::Invocation;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use tests::function::{Workshop, batch, trace_header};
 use tests::root;
 
@@ -56,6 +57,82 @@ fn every_field_of_the_log_is_documented_and_every_documented_field_is_there() {
     let count = |message: &str| messages.iter().filter(|found| **found == message).count();
     assert_eq!((count("item finished"), count("batch finished"), count("invocation failed")), (4, 1, 2), "{lines:#?}");
     assert_eq!(messages.len(), 7, "one line for each item and batch, none for a record: {lines:#?}");
+}
+
+/// The sources of what a function is made of.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let sources = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    sources.filter(is_source).collect()
+}
+
+/// The arguments of a macro, up to the bracket that closes it.
+fn arguments(text: &str) -> Vec<String> {
+    let (mut found, mut depth, mut is_quoted, mut before) = (vec![String::new()], 0, false, ' ');
+    for character in text.chars() {
+        match character {
+            '"' if before != '\\' => is_quoted = !is_quoted,
+            '(' | '[' | '{' if !is_quoted => depth += 1,
+            ')' if !is_quoted && depth == 0 => break,
+            ')' | ']' | '}' if !is_quoted => depth -= 1,
+            ',' if !is_quoted && depth == 0 => {
+                found.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        before = character;
+        found.last_mut().unwrap().push(character);
+    }
+    found.iter().map(|argument| argument.trim().to_owned()).filter(|argument| !argument.is_empty()).collect()
+}
+
+/// Messages and fields of all lines that a source writes.
+fn written_by(source: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    const MACROS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "event"];
+    let (mut messages, mut fields) = (BTreeSet::new(), BTreeSet::new());
+    for (start, path) in source.match_indices("tracing::") {
+        let call = source[start + path.len()..].split_once("!(");
+        let Some((_, rest)) = call.filter(|(name, _)| MACROS.contains(name)) else { continue };
+        for argument in arguments(rest) {
+            let name = argument.split(" = ").next().unwrap().trim_start_matches(['%', '?']);
+            if let Some(message) = argument.strip_prefix('"') {
+                messages.insert(message.trim_end_matches('"').to_owned());
+            } else if !name.starts_with('$') && !name.contains(':') {
+                fields.insert(name.to_owned());
+            }
+        }
+    }
+    (messages, fields)
+}
+
+/// A run shows only the lines that it comes to; the sources have all of them.
+#[test]
+fn every_message_in_the_code_is_documented_with_its_fields() {
+    let (mut messages, mut fields) = (BTreeSet::new(), BTreeSet::new());
+    let all = ["shared", "functions"].iter().flat_map(|folder| sources(&root().join(folder)));
+    for path in all.filter(|path| path.components().any(|part| part.as_os_str() == "src")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (of_file, fields_of_file) = written_by(text.split("#[cfg(test)]\nmod tests").next().unwrap());
+        messages.extend(of_file);
+        fields.extend(fields_of_file);
+    }
+    assert_eq!(messages, documented("Messages"));
+    let rare = documented("Fields of rare lines");
+    let known: BTreeSet<String> =
+        [documented("Fields of a line"), documented("Fields after a panic"), rare.clone()].into_iter().flatten().collect();
+    assert!(fields.is_subset(&known), "in no table: {:?}", fields.difference(&known));
+    assert!(rare.is_subset(&fields), "in no line: {:?}", rare.difference(&fields));
+}
+
+#[test]
+fn messages_and_fields_are_found_in_a_source() {
+    let source = r#"tracing::warn!(%error, a = b.map(|(c, d)| c + d), ?e, "no, \"never\" (so)"); x(tracing::event!($level,
+        f = [1, 2], "g")); tracing::error_span!("not a line"); tracing::info!(target: "t", "h")"#;
+    let (messages, fields) = written_by(source);
+    assert_eq!(messages.iter().map(String::as_str).collect::<Vec<_>>(), ["g", "h", r#"no, \"never\" (so)"#]);
+    assert_eq!(fields.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "e", "error", "f"]);
 }
 
 #[test]

@@ -6,11 +6,13 @@
 
 use batch::{BatchError, Deadline, Worker};
 use lambda_shell::testsuite::{FunctionProcess, Invocation, RuntimeApi};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tests::root;
 
 /// Panics where the event says so; else answers the event.
-async fn handle(_: Worker, event: Value, _: Deadline) -> Result<Value, BatchError> {
+async fn handle(_: Worker, event: Box<RawValue>, _: Deadline) -> Result<Value, BatchError> {
+    let event: Value = serde_json::from_str(event.get()).unwrap();
     match event["panic"].as_str() {
         Some("in the middle") => {
             tokio::task::yield_now().await;

@@ -4,7 +4,7 @@
 //! which it is deployed.
 
 use batch::{Answer, BatchError, Deadline, JOB_VARIABLE, Worker};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::sync::LazyLock;
 
 /// The job for S3 Batch Operations, read once in the life of the process.
@@ -14,6 +14,6 @@ static DEFAULT_JOB: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(JO
 ///
 /// # Errors
 /// The batch as a whole cannot be processed; see [`BatchError`].
-pub async fn handle(worker: Worker, event: Value, deadline: Deadline) -> Result<Answer, BatchError> {
+pub async fn handle(worker: Worker, event: Box<RawValue>, deadline: Deadline) -> Result<Answer, BatchError> {
     batch::answer(&worker, &event, DEFAULT_JOB.as_deref(), deadline).await
 }

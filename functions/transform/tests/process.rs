@@ -7,7 +7,12 @@ use std::path::Path;
 
 /// Starts the program with these variables and answers what it posts for an event, and its log.
 fn invoke(variables: &[(&str, &str)], event: &Value) -> (Answer, Vec<Value>) {
-    let api = RuntimeApi::start(vec![Invocation::new("request-1", event.clone())], 1);
+    invoke_text(variables, &event.to_string())
+}
+
+/// The same with an event as a text.
+fn invoke_text(variables: &[(&str, &str)], event: &str) -> (Answer, Vec<Value>) {
+    let api = RuntimeApi::start(vec![Invocation::of_text("request-1", event)], 1);
     let function = FunctionProcess::start(Path::new(env!("CARGO_BIN_EXE_transform")), &api, variables);
     let answer = api.answers(1).remove(0);
     (answer, function.end())
@@ -90,4 +95,36 @@ fn tasks_of_s3_batch_operations_are_answered_one_by_one() {
         "tasks": [{"taskId": "task", "s3Key": "a.csv", "s3VersionId": null, "s3Bucket": "raw"}],
     });
     check(&variables, &second, "s3://jobs/other.yaml");
+}
+
+/// Everything about an event that is JSON but cannot be read goes the way of every other failure: a name, a line with the
+/// ids, metrics, and no contents.
+#[test]
+fn an_event_that_cannot_be_read_is_refused_like_any_other() {
+    let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    for bad in [r#""secret\ud800""#, "1e999", &deep] {
+        let event = format!(r#"{{"BatchInput": {{"mapmill": {{"version": 1, "secret": {bad}}}}}, "Items": []}}"#);
+        let (answer, log) = invoke_text(&[REGION], &event);
+        let body = &answer.body;
+        assert_eq!((answer.is_error, &body["errorType"]), (true, &json!("Mapmill.InvalidEvent")), "{body}");
+        let message = body["errorMessage"].as_str().unwrap();
+        assert!(message.contains("in BatchInput, found") && message.contains("line 1 column"), "{message}");
+        assert!(!json!([body, log]).to_string().contains("secret"), "{log:?}");
+        let line = log.iter().find(|line| line["message"] == "invocation failed").unwrap();
+        assert_eq!((&line["request_id"], &line["error"]), (&json!("request-1"), &json!(message)));
+        let metrics = log.iter().find(|line| line.get("_aws").is_some()).unwrap();
+        assert_eq!((&metrics["FailedBatches"], &metrics["request_id"]), (&json!(1), &json!("request-1")));
+    }
+}
+
+#[test]
+fn an_item_that_cannot_be_read_does_not_fail_the_event() {
+    // The event is read, so that the first thing that is wrong is where the ledger would lie.
+    let job = r#"{"version": 1, "name": "j", "source": {"bucket": "raw"}, "output": {"bucket": "clean"}}"#;
+    let mapmill = format!(r#"{{"version": 1, "run_id": "r", "job": {job}}}"#);
+    for item in [r#"{"Key": "\ud800"}"#, r#"{"Key": "a", "LastModified": 1e999}"#] {
+        let event = format!(r#"{{"BatchInput": {{"mapmill": {mapmill}}}, "Items": ["a", {item}]}}"#);
+        let (answer, _) = invoke_text(&[REGION], &event);
+        assert_eq!(answer.body["errorType"], "Mapmill.AccessDenied", "{item}: {answer:?}");
+    }
 }

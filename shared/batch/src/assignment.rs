@@ -58,9 +58,10 @@ pub(crate) fn assign(
     if run.job.rejects.policy == RejectPolicy::Quarantine {
         check_write(writable, &rejects)?;
     }
+    let progress = names::progress(&run.job, &key, item.range, &run.id)?;
+    check_write(writable, &progress)?;
     let etag = item.etag.as_deref().map(ETag::parse).transpose();
     let etag = etag.map_err(|error| bad_data("invalid_item", error.to_string()))?;
-    let progress = names::progress(&run.job, &key, item.range, &run.id)?;
     Ok(Assignment::Process(
         Addresses { item: index, source, range: item.range, listed_size: item.size, output, rejects, progress },
         etag,

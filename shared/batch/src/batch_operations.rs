@@ -20,13 +20,14 @@
 
 use crate::deadline::Deadline;
 use crate::error::BatchError;
-use crate::event::{Event, Item, JobReference, check_run_id, decode_key, kind};
+use crate::event::{Event, Item, JobReference, check_run_id, decode_key, kind, parts, unreadable};
 use crate::ledger::{LedgerLine, Status};
 use crate::outcome::Outcome;
 use crate::worker::Worker;
 use object_store::ErrorClass;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The environment variable with the `s3://` address of the job for S3 Batch Operations.
 pub const JOB_VARIABLE: &str = "MAPMILL_JOB";
@@ -87,21 +88,23 @@ pub enum ResultCode {
     PermanentFailure,
 }
 
-/// Answers an event of either kind. `default_job` is the value of [`JOB_VARIABLE`].
+/// Answers an event of either kind, as it came. `default_job` is the value of [`JOB_VARIABLE`].
 ///
 /// # Errors
 /// A batch of a Distributed Map that cannot be processed as a whole, or an event that is of neither kind. What goes wrong
 /// with a task of S3 Batch Operations is in its answer.
 pub async fn answer(
     worker: &Worker,
-    event: &Value,
+    event: &RawValue,
     default_job: Option<&str>,
     deadline: Deadline,
 ) -> Result<Answer, BatchError> {
-    if event.get("invocationSchemaVersion").is_none() {
-        return worker.process_batch(event, deadline).await.map(Answer::Batch);
+    if !parts(event)?.contains_key("invocationSchemaVersion") {
+        let finished = worker.process_event(&Event::read(event)?, deadline).await?;
+        return finished.into_outcome().map(Answer::Batch);
     }
-    let invocation = Invocation::parse(event)?;
+    let event = serde_json::from_str(event.get()).map_err(|error| invalid(&unreadable("the event", &error)))?;
+    let invocation = Invocation::parse(&event)?;
     let job = invocation.job_address(default_job);
     let mut results = Vec::with_capacity(invocation.tasks.len());
     for task in &invocation.tasks {

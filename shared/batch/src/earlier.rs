@@ -10,6 +10,7 @@ use crate::done::{Counts, Identity, counts, is_ledger_of, note};
 use crate::event::Item;
 use crate::item_error::{ItemError, WORKER_PANIC};
 use crate::ledger::{BEGUN, LedgerLine, LinePosition, Status};
+use crate::ledger_reader::LedgerReader;
 use crate::object::{Addresses, Run};
 use crate::progress::{Finished, Progress, Reading, State};
 use object_store::{
@@ -17,9 +18,6 @@ use object_store::{
     WriteRequest, code,
 };
 use std::sync::Arc;
-
-/// Longest ledger that is read; that of the largest batch is shorter.
-const MAX_LEDGER_BYTES: usize = 64 << 20;
 
 /// Classes of failures that come again however often an item is tried.
 const FINAL_CLASSES: [ErrorClass; 3] = [ErrorClass::BadData, ErrorClass::TooLarge, ErrorClass::Changed];
@@ -52,13 +50,13 @@ pub(crate) enum Known {
 }
 
 impl Earlier {
-    /// Reads the ledger of a batch.
+    /// Reads the ledger of a batch of so many items. One that cannot be that of the batch has no lines.
     pub(crate) async fn read(
         store: &Arc<dyn ObjectStore>,
         ledger: &ObjectAddress,
         job_mark: &str,
-        reading: ResumeOptions,
         items: usize,
+        reading: ResumeOptions,
     ) -> Result<Found, ObjectError> {
         let Some(head) = head(store.as_ref(), ledger).await? else { return Ok(Found::default()) };
         let version = Some(head.etag.clone());
@@ -67,17 +65,13 @@ impl Earlier {
         }
         let request = OpenRequest { if_match: Some(head.etag), ..OpenRequest::whole(ledger.clone()) };
         let mut reader = ResumingReader::open(store.clone(), request, reading).await?;
-        let mut text = Vec::new();
+        let mut lines = LedgerReader::new(items);
         while let Some(chunk) = reader.next().await? {
-            if text.len() + chunk.len() > MAX_LEDGER_BYTES {
+            if lines.take(&chunk).is_none() {
                 return Ok(Found { version, earlier: Some(Self::default()) });
             }
-            text.extend_from_slice(&chunk);
         }
-        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        // A line of a later version says nothing to this one.
-        let lines: Result<Vec<LedgerLine>, _> = lines.map(serde_json::from_slice).collect();
-        Ok(Found { version, earlier: Some(Self { lines: lines.unwrap_or_default() }) })
+        Ok(Found { version, earlier: Some(Self { lines: lines.end().unwrap_or_default() }) })
     }
 
     /// What is known of an item and of the object that it names.

@@ -70,13 +70,37 @@ impl BatchError {
     pub fn from_store(doing: &str, error: &ObjectError) -> Self {
         let message = format!("{doing}: {error}");
         match error.class {
-            ErrorClass::Transient => Self::Transient(message),
+            // Replaced between two requests: another attempt reads one version of it.
+            ErrorClass::Transient | ErrorClass::Changed => Self::Transient(message),
             ErrorClass::Throttled => Self::Throttled(message),
             ErrorClass::Denied => Self::AccessDenied(message),
-            ErrorClass::NotFound | ErrorClass::BadData | ErrorClass::TooLarge | ErrorClass::Changed => {
-                Self::InvalidJob(message)
-            }
+            ErrorClass::NotFound | ErrorClass::BadData | ErrorClass::TooLarge => Self::InvalidJob(message),
             ErrorClass::Configuration => Self::AccessDenied(message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::{ObjectAddress, code};
+
+    #[test]
+    fn the_class_of_an_error_of_the_store_gives_its_name() {
+        let check = |class: ErrorClass, name: &str| {
+            let address = ObjectAddress::parse("jobs", "job.yaml").unwrap();
+            let error = ObjectError::new(class, code::SERVICE_ERROR, "open", &address, "no");
+            let error = BatchError::from_store("the job file cannot be read", &error);
+            assert_eq!(error.name(), name, "{class}");
+            assert!(error.to_string().starts_with("the job file cannot be read: open of"), "{error}");
+        };
+        check(ErrorClass::Transient, "Mapmill.Transient");
+        check(ErrorClass::Changed, "Mapmill.Transient");
+        check(ErrorClass::Throttled, "Mapmill.Throttled");
+        check(ErrorClass::Denied, "Mapmill.AccessDenied");
+        check(ErrorClass::Configuration, "Mapmill.AccessDenied");
+        check(ErrorClass::NotFound, "Mapmill.InvalidJob");
+        check(ErrorClass::BadData, "Mapmill.InvalidJob");
+        check(ErrorClass::TooLarge, "Mapmill.InvalidJob");
     }
 }

@@ -3,16 +3,21 @@
 //! With an ItemBatcher, Step Functions builds the event from two parts: the fixed `BatchInput`, in which `mapmill` carries
 //! the job, and `Items`, which the ItemReader found. Without one the event is an item, and an ItemSelector puts `mapmill`
 //! beside its fields. What an item looks like is told in [`item`]. Unknown fields are ignored, because AWS adds fields. An
-//! item that makes no sense fails alone; only an event that is neither fails the invocation.
+//! item that makes no sense, or that cannot be read at all ([`raw`]), fails alone; only an event that is neither fails the
+//! invocation.
 
 mod item;
+mod raw;
 mod url_key;
 
 pub use item::{Item, ItemRange};
+pub(crate) use raw::{parts, unreadable};
 pub(crate) use url_key::decode_key;
 
 use crate::error::BatchError;
 use item::Keys;
+use raw::Parts;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 /// Most items in one batch; Step Functions never makes a larger one, because an item takes at least 26 bytes of the
@@ -45,17 +50,32 @@ pub enum JobReference {
 }
 
 impl Event {
-    /// Reads an event.
+    /// Reads an event that was made here, as [`Event::read`] does.
     ///
     /// # Errors
-    /// [`BatchError::InvalidEvent`] names the field that is missing or of the wrong kind.
+    /// Those of [`Event::read`].
     pub fn parse(event: &Value) -> Result<Self, BatchError> {
-        let event = object(event, "the event")?;
+        let event = to_raw_value(event).map_err(|error| invalid(&unreadable("the event", &error)))?;
+        Self::read(&event)
+    }
+
+    /// Reads an event as it came. An item that cannot be read is one with a defect.
+    ///
+    /// # Errors
+    /// [`BatchError::InvalidEvent`] names the field that is missing or of the wrong kind, or in which something cannot be
+    /// read.
+    pub fn read(event: &RawValue) -> Result<Self, BatchError> {
+        let event = parts(event)?;
         let alone = event.get("mapmill").filter(|_| !event.contains_key("BatchInput"));
+        let holder;
         let (mapmill, place) = match alone {
-            Some(mapmill) => (mapmill, "mapmill"),
+            Some(mapmill) => {
+                holder = raw::value(mapmill, "mapmill")?;
+                (&holder, "mapmill")
+            }
             None => {
-                let batch_input = object(required(event, "BatchInput")?, "BatchInput")?;
+                holder = raw::value(required(&event, "BatchInput")?, "BatchInput")?;
+                let batch_input = object(&holder, "BatchInput")?;
                 (required_in(batch_input, "mapmill", "BatchInput")?, "BatchInput.mapmill")
             }
         };
@@ -80,8 +100,8 @@ impl Event {
         };
         let keys = about.keys()?;
         let items = match alone {
-            Some(_) => vec![Item::parse_beside_mapmill(event, keys)],
-            None => items(required(event, "Items")?, keys)?,
+            Some(_) => vec![Item::read_beside_mapmill(&event, keys)],
+            None => raw::items(required(&event, "Items")?)?.into_iter().map(|item| Item::read(item, keys)).collect(),
         };
         Ok(Self { run_id, correlation_id, job, items })
     }
@@ -115,16 +135,6 @@ impl About<'_> {
     }
 }
 
-fn items(items: &Value, keys: Keys) -> Result<Vec<Item>, BatchError> {
-    match items {
-        Value::Array(items) if items.len() > MAX_ITEMS => {
-            Err(invalid(&format!("expected at most {MAX_ITEMS} items in Items, found {}", items.len())))
-        }
-        Value::Array(items) => Ok(items.iter().map(|item| Item::parse(item, keys)).collect()),
-        other => Err(invalid(&format!("expected a list in Items, found {}", kind(other)))),
-    }
-}
-
 /// Refuses a run id that could lead out of its folder.
 pub(crate) fn check_run_id(run_id: &str, place: &str) -> Result<(), BatchError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -143,15 +153,17 @@ fn object<'a>(value: &'a Value, what: &str) -> Result<&'a Map<String, Value>, Ba
     value.as_object().ok_or_else(|| invalid(&format!("expected an object as {what}, found {}", kind(value))))
 }
 
-fn required<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a Value, BatchError> {
-    required_in(object, name, "the event")
+fn required<'a>(event: &Parts<'a>, name: &str) -> Result<&'a RawValue, BatchError> {
+    event.get(name).copied().ok_or_else(|| missing(name, "the event"))
 }
 
 fn required_in<'a>(object: &'a Map<String, Value>, name: &str, place: &str) -> Result<&'a Value, BatchError> {
-    object.get(name).ok_or_else(|| {
-        let who = if place == "mapmill" { "ItemSelector" } else { "ItemBatcher" };
-        invalid(&format!("expected {name} in {place}; the {who} of the state machine must put it there"))
-    })
+    object.get(name).ok_or_else(|| missing(name, place))
+}
+
+fn missing(name: &str, place: &str) -> BatchError {
+    let who = if place == "mapmill" { "ItemSelector" } else { "ItemBatcher" };
+    invalid(&format!("expected {name} in {place}; the {who} of the state machine must put it there"))
 }
 
 fn text(value: &Value, what: &str) -> Result<String, BatchError> {

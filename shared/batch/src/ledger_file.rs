@@ -60,7 +60,7 @@ impl<'a> LedgerFile<'a> {
     }
 
     async fn read(&mut self, items: usize) -> Result<Option<Earlier>, BatchError> {
-        let found = Earlier::read(&self.run.store, self.address, &self.run.job_mark, self.run.reading, items).await;
+        let found = Earlier::read(&self.run.store, self.address, &self.run.job_mark, items, self.run.reading).await;
         let Found { version, earlier } = match found {
             Ok(found) => found,
             // It was replaced while it was read; the next write fails and leads here again.

@@ -21,6 +21,7 @@ mod item_error;
 mod lease;
 mod ledger;
 mod ledger_file;
+mod ledger_reader;
 mod log;
 mod names;
 mod object;

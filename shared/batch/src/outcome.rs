@@ -1,8 +1,8 @@
 //! What a worker answers: counts, the ledger's address and the first failures, always small.
 
 use crate::ledger::{LedgerLine, Status};
-use derive_more::AddAssign;
 use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
 
 /// Longest answer in bytes. Step Functions carries at most 256 KiB per state; this leaves room for many batches.
 pub const MAX_OUTCOME_BYTES: usize = 32 * 1024;
@@ -10,8 +10,8 @@ pub const MAX_OUTCOME_BYTES: usize = 32 * 1024;
 /// Most failures listed in an answer; the ledger has all of them.
 const MAX_FAILURES: usize = 10;
 
-/// Longest key and message shown of a failure, in characters: ten failures stay far under the limit of the answer even
-/// if every character takes six bytes as JSON.
+/// Longest text shown of a failure, in characters. A control character takes six bytes as JSON, so that ten failures may
+/// still be too long; then fewer are shown.
 const MAX_SHOWN_CHARACTERS: usize = 200;
 
 /// The answer of a worker.
@@ -58,7 +58,7 @@ pub struct ItemCounts {
 }
 
 /// Records of items that succeeded: `read` and `exploded` together are `written`, `filtered` and `rejected` together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AddAssign, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Records {
     /// Records found.
     pub read: u64,
@@ -76,8 +76,22 @@ pub struct Records {
     pub duplicate_keys: u64,
 }
 
+/// Counts may come from a file, so a sum stops at the largest number. All are named, so that one that is added later
+/// cannot be forgotten.
+impl AddAssign for Records {
+    fn add_assign(&mut self, other: Self) {
+        let Self { read, exploded, written, filtered, rejected, duplicate_keys } = other;
+        add(&mut self.read, read);
+        add(&mut self.exploded, exploded);
+        add(&mut self.written, written);
+        add(&mut self.filtered, filtered);
+        add(&mut self.rejected, rejected);
+        add(&mut self.duplicate_keys, duplicate_keys);
+    }
+}
+
 /// Bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AddAssign, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Bytes {
     /// Read from the store, compressed as they lie there.
     pub read: u64,
@@ -85,6 +99,20 @@ pub struct Bytes {
     pub expanded: u64,
     /// Written to the store, compressed as they lie there.
     pub written: u64,
+}
+
+/// As [`Records`] are.
+impl AddAssign for Bytes {
+    fn add_assign(&mut self, other: Self) {
+        let Self { read, expanded, written } = other;
+        add(&mut self.read, read);
+        add(&mut self.expanded, expanded);
+        add(&mut self.written, written);
+    }
+}
+
+fn add(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
 }
 
 /// An object's address.
@@ -133,7 +161,16 @@ impl Outcome {
         for line in lines {
             outcome.add(line);
         }
+        outcome.fit();
         outcome
+    }
+
+    /// Leaves out failures until the answer is short enough; all the rest of it always is.
+    fn fit(&mut self) {
+        let is_too_long = |outcome: &Self| {
+            serde_json::to_string(outcome).is_ok_and(|text| text.len() > MAX_OUTCOME_BYTES)
+        };
+        while is_too_long(self) && self.failures.pop().is_some() {}
     }
 
     fn add(&mut self, line: &LedgerLine) {
@@ -146,7 +183,7 @@ impl Outcome {
         }
         self.records += line.records;
         self.bytes += line.bytes;
-        self.retries += line.retries;
+        add(&mut self.retries, line.retries);
         if line.status == Status::Failed && self.failures.len() < MAX_FAILURES {
             let text = |part: Option<&str>| shorten(part.unwrap_or_default());
             self.failures.push(Failure {
@@ -198,5 +235,37 @@ mod tests {
         check(serde_json::to_value(outcome.records).unwrap());
         check(serde_json::to_value(outcome.bytes).unwrap());
         assert_eq!((outcome.items.total, outcome.items.succeeded), (2, 2));
+    }
+
+    #[test]
+    fn an_answer_is_never_longer_than_its_limit() {
+        let check = |text: &str, shown: usize| {
+            let item = Item { key: text.into(), ..Item::default() };
+            let [class, code, message] = [(); 3].map(|()| Some(text.to_owned()));
+            let line = LedgerLine { class, code, message, ..LedgerLine::new("b", &item, Status::Failed) };
+            // The longest name of a ledger, in characters that are as long as JSON has them.
+            let ledger = Address { bucket: "b".repeat(63), key: "\u{1}".repeat(1024) };
+            let outcome = Outcome::of(&"r".repeat(80), ledger, &vec![line; 20], u64::MAX);
+            let length = serde_json::to_string(&outcome).unwrap().len();
+            assert!(length <= MAX_OUTCOME_BYTES, "{length} bytes");
+            assert_eq!((outcome.failures.len(), outcome.items.failed), (shown, 20), "{length} bytes");
+        };
+        check("a", 10);
+        check(&"a".repeat(1000), 10);
+        check(&"\u{1f600}".repeat(1000), 7);
+        check(&"\u{1}".repeat(1000), 5);
+    }
+
+    #[test]
+    fn a_sum_stops_at_the_largest_number() {
+        let item = Item { key: "k".into(), ..Item::default() };
+        let line = LedgerLine {
+            records: distinct(u64::MAX - 9),
+            bytes: distinct(u64::MAX - 9),
+            retries: u64::MAX,
+            ..LedgerLine::new("b", &item, Status::Succeeded)
+        };
+        let outcome = Outcome::of("r", Address { bucket: "b".into(), key: "k".into() }, &[line.clone(), line], 1);
+        assert_eq!((outcome.records.read, outcome.bytes.written, outcome.retries), (u64::MAX, u64::MAX, u64::MAX));
     }
 }

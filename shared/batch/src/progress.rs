@@ -6,20 +6,24 @@
 //! writer's buffer is kept here. When an output that was uploaded in parts is about to become visible, its counts are
 //! written here as well, because the metadata of such an object are fixed before they are known.
 //!
-//! The text is one line of JSON, followed by the bytes of the two buffers.
+//! The text is one line of JSON, followed by the bytes of the two buffers. One that was damaged, or that no worker wrote,
+//! counts as none: nothing in it is believed that could not have been so.
 
 use crate::ledger::WrittenObject;
 use crate::outcome::{Bytes, Records};
 use object_store::{
     ErrorClass, ObjectAddress, ObjectError, ObjectStore, OpenRequest, ResumeOptions, ResumingReader, UploadState,
-    WriteRequest, WriterState,
+    WriteRequest, WriterOptions, WriterState,
 };
-use record_stream::Checkpoint;
+use record_stream::{Checkpoint, RecordCounts};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Most bytes of such an object: two full buffers of 8 MiB, and the names of 10,000 parts for each.
 const MAX_BYTES: usize = 24 << 20;
+
+/// Largest number that counts something of an object: 8 PiB, far over what an object expands to.
+const MAX_COUNT: u64 = 1 << 53;
 
 /// What the work on an object left behind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +80,15 @@ pub(crate) struct Buffered {
 impl Buffered {
     pub(crate) fn new(writer: WriterState, buffer: Vec<u8>) -> Self {
         Self { writer, buffer_bytes: buffer.len(), buffer }
+    }
+
+    /// Takes the buffer from the front of the bytes; `None` when no writer can have had it.
+    fn take_buffer(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        self.writer.is_possible(self.buffer_bytes, WriterOptions::default()).then_some(())?;
+        let (buffer, rest) = bytes.split_at_checked(self.buffer_bytes)?;
+        self.buffer = buffer.to_vec();
+        *bytes = rest;
+        Some(())
     }
 }
 
@@ -141,19 +154,30 @@ impl Progress {
     fn parse(text: &[u8]) -> Option<Self> {
         let end = text.iter().position(|byte| *byte == b'\n')?;
         let mut progress: Self = serde_json::from_slice(&text[..end]).ok()?;
-        if let State::Reading(reading) = &mut progress.state {
-            let rest = &text[end + 1..];
-            let (output, rest) = rest.split_at_checked(reading.output.buffer_bytes)?;
-            reading.output.buffer = output.to_vec();
-            let mut left = rest.len();
-            if let Some(writer) = reading.rejects.as_mut().and_then(|rejects| rejects.writer.as_mut()) {
-                writer.buffer = rest.get(..writer.buffer_bytes)?.to_vec();
-                left -= writer.buffer_bytes;
+        match &mut progress.state {
+            State::Reading(reading) => {
+                is_possible(&reading.checkpoint).then_some(())?;
+                let mut rest = &text[end + 1..];
+                reading.output.take_buffer(&mut rest)?;
+                if let Some(writer) = reading.rejects.as_mut().and_then(|rejects| rejects.writer.as_mut()) {
+                    writer.take_buffer(&mut rest)?;
+                }
+                rest.is_empty().then_some(())?;
             }
-            (left == 0).then_some(())?;
+            State::Forgotten => {}
+            State::Written(finished) => {
+                finished.upload.bytes(WriterOptions::default())?;
+            }
         }
         Some(progress)
     }
+}
+
+/// False when the numbers are such that counting on would pass the largest number.
+fn is_possible(checkpoint: &Checkpoint) -> bool {
+    let RecordCounts { read, exploded, written, filtered, rejected, duplicate_keys } = checkpoint.counts;
+    let counts = [checkpoint.byte, checkpoint.line, read, exploded, written, filtered, rejected, duplicate_keys];
+    counts.iter().all(|count| *count <= MAX_COUNT)
 }
 
 #[cfg(test)]
@@ -161,6 +185,7 @@ mod tests {
     use super::*;
     use object_store::fakes::MemoryStore;
     use record_stream::{Progress as StreamProgress, RecordFormat, RecordStream, StreamOptions};
+    use serde_json::{Value, json};
 
     fn checkpoint() -> Checkpoint {
         let mut stream = RecordStream::new(&StreamOptions::new(RecordFormat::NdJson));
@@ -171,7 +196,7 @@ mod tests {
     }
 
     fn buffered(bytes: &[u8]) -> Buffered {
-        Buffered::new(WriterState { upload: None, bytes: 100 }, bytes.to_vec())
+        Buffered::new(WriterState { upload: None, bytes: bytes.len() as u64 }, bytes.to_vec())
     }
 
     async fn check(state: State) {
@@ -204,6 +229,55 @@ mod tests {
         let upload = UploadState { id: "u".into(), parts: Vec::new() };
         let finished = Finished { upload, records: Records::default(), bytes: Bytes::default(), rejects: None };
         check(State::Written(finished)).await;
+    }
+
+    #[test]
+    fn what_no_worker_wrote_is_none() {
+        let source = ObjectAddress::parse("clean", "s").unwrap();
+        let part = json!({"etag": "e", "crc32": null, "bytes": 8 << 20});
+        let mut output = buffered(b"out");
+        let check = |state: State, rest: &[u8], edits: &[(&str, Value)], is_read: bool| {
+            let mut head = serde_json::to_value(Progress::new("job", &source, "etag", state)).unwrap();
+            for (pointer, value) in edits {
+                *head.pointer_mut(pointer).unwrap() = value.clone();
+            }
+            let text = [head.to_string().as_bytes(), b"\n", rest].concat();
+            assert_eq!(Progress::parse(&text).is_some(), is_read, "{edits:?}");
+        };
+        let reading = |output: &Buffered| {
+            let rejects = Some(RejectsState { count: 3, writer: Some(buffered(b"no")) });
+            State::Reading(Reading { checkpoint: checkpoint(), next_step: 7, output: output.clone(), rejects })
+        };
+        let counts = |bytes: usize| ("/state/reading/output/buffer_bytes", json!(bytes));
+        let bytes = |bytes: u64| ("/state/reading/output/writer/bytes", json!(bytes));
+        check(reading(&output), b"outno", &[], true);
+        // Another length of a buffer than the bytes behind it, or the counts, say.
+        check(reading(&output), b"outno", &[counts(4)], false);
+        check(reading(&output), b"outno", &[counts(4), bytes(4)], false);
+        check(reading(&output), b"outno", &[bytes(4)], false);
+        check(reading(&output), b"outno", &[bytes(u64::MAX)], false);
+        check(reading(&output), b"outno", &[("/state/reading/rejects/writer/buffer_bytes", json!(u64::MAX))], false);
+        // More than a buffer ever holds.
+        let full = [&vec![0; 8 << 20][..], b"no"].concat();
+        check(reading(&output), &full, &[counts(8 << 20), bytes(8 << 20)], true);
+        let over = [&vec![0; (8 << 20) + 1][..], b"no"].concat();
+        check(reading(&output), &over, &[counts((8 << 20) + 1), bytes((8 << 20) + 1)], false);
+        // More parts than an upload has, or longer ones.
+        output.writer.upload = Some(UploadState { id: "u".into(), parts: Vec::new() });
+        let parts = |parts: usize| ("/state/reading/output/writer/upload/parts", json!(vec![part.clone(); parts]));
+        check(reading(&output), b"outno", &[parts(2), bytes((16 << 20) + 3)], true);
+        check(reading(&output), b"outno", &[parts(10_000), bytes((10_000 << 23) + 3)], true);
+        check(reading(&output), b"outno", &[parts(10_001), bytes((10_001 << 23) + 3)], false);
+        // Numbers behind which nothing can be counted.
+        for name in ["byte", "line", "counts/read", "counts/duplicate_keys"] {
+            let pointer = format!("/state/reading/checkpoint/{name}");
+            check(reading(&buffered(b"out")), b"outno", &[(&pointer, json!(u64::MAX))], false);
+        }
+        let upload = UploadState { id: "u".into(), parts: Vec::new() };
+        let finished = Finished { upload, records: Records::default(), bytes: Bytes::default(), rejects: None };
+        let parts = |parts: usize| ("/state/written/upload/parts", json!(vec![part.clone(); parts]));
+        check(State::Written(finished.clone()), b"", &[parts(10_000)], true);
+        check(State::Written(finished), b"", &[parts(10_001)], false);
     }
 
     #[tokio::test]

@@ -88,8 +88,7 @@ impl Worker {
     /// # Errors
     /// The event is no batch, the job is not valid, or the job or the ledger cannot be read or written.
     pub async fn process_batch(&self, event: &Value, deadline: Deadline) -> Result<Outcome, BatchError> {
-        let finished = self.process_event(&Event::parse(event)?, deadline).await?;
-        if finished.fails_batch { Err(batch_failed(&finished.outcome)) } else { Ok(finished.outcome) }
+        self.process_event(&Event::parse(event)?, deadline).await?.into_outcome()
     }
 
     /// Processes the batch of an event, and also tells how each item ended.
@@ -300,6 +299,13 @@ pub(crate) struct Finished {
     pub(crate) lines: Vec<LedgerLine>,
     /// Items failed and the job says `on_failure: fail`.
     pub(crate) fails_batch: bool,
+}
+
+impl Finished {
+    /// What Step Functions is told.
+    pub(crate) fn into_outcome(self) -> Result<Outcome, BatchError> {
+        if self.fails_batch { Err(batch_failed(&self.outcome)) } else { Ok(self.outcome) }
+    }
 }
 
 /// An item whose task has ended.

@@ -54,7 +54,8 @@ async fn ask(
 ) -> Result<Answer, BatchError> {
     let places = |text: &str| text.parse::<Places>().unwrap();
     let worker = Worker::new(store, places("raw/in/,jobs"), places("clean/out/"), Budget::of_function(128));
-    answer(&worker, event, job, deadline).await
+    let event = serde_json::value::to_raw_value(event).unwrap();
+    answer(&worker, &event, job, deadline).await
 }
 
 fn tasks(answer: Result<Answer, BatchError>) -> TaskAnswers {

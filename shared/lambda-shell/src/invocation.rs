@@ -11,7 +11,7 @@ use crate::traces;
 use batch::{BatchError, Deadline, Worker};
 use lambda_runtime::{Context, LambdaEvent};
 use s3_store::S3Store;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,10 +54,10 @@ impl Function {
     pub(crate) async fn answer<Handler, Work, Answer>(
         &self,
         handler: &Handler,
-        event: LambdaEvent<Value>,
+        event: LambdaEvent<Box<RawValue>>,
     ) -> Result<Answer, BatchError>
     where
-        Handler: Fn(Worker, Value, Deadline) -> Work,
+        Handler: Fn(Worker, Box<RawValue>, Deadline) -> Work,
         Work: Future<Output = Result<Answer, BatchError>>,
     {
         let started = Instant::now();

@@ -25,13 +25,15 @@ use batch::{BatchError, Deadline, Worker};
 use invocation::Function;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Runs a function until Lambda ends the process.
 ///
-/// The handler is called for each invocation with a worker, the event and the time left. What the worker counts goes to
+/// The handler is called for each invocation with a worker, the event as it came and the time left. The runtime would read
+/// the event before anything of ours runs, and an event that it cannot read would reach Step Functions under a name of the
+/// runtime's, with the event in its message; so it is the handler that reads it. What the worker counts goes to
 /// the metrics also when the handler fails. As many invocations run at the same time as `AWS_LAMBDA_MAX_CONCURRENCY`
 /// says, one where it is not set.
 ///
@@ -39,7 +41,7 @@ use std::sync::Arc;
 /// The Runtime API is not there or breaks its contract.
 pub async fn serve<Handler, Work, Answer>(handler: Handler) -> Result<(), Error>
 where
-    Handler: Fn(Worker, Value, Deadline) -> Work + Send + Sync + 'static,
+    Handler: Fn(Worker, Box<RawValue>, Deadline) -> Work + Send + Sync + 'static,
     Work: Future<Output = Result<Answer, BatchError>> + Send + 'static,
     Answer: Serialize + Send + 'static,
 {
@@ -47,7 +49,7 @@ where
     logging::start(&variables);
     panics::log_places();
     let shared = Arc::new((Function::start(&variables).await, handler));
-    let service = service_fn(move |event: LambdaEvent<Value>| {
+    let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let shared = Arc::clone(&shared);
         async move {
             let (function, handler) = shared.as_ref();

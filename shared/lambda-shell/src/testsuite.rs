@@ -29,15 +29,21 @@ pub struct Invocation {
     pub request_id: String,
     /// The header with the trace, if it is to have one.
     pub trace_header: Option<String>,
-    /// The event.
-    pub event: Value,
+    /// The event, a text of JSON.
+    pub event: String,
 }
 
 impl Invocation {
     /// An invocation without a trace.
     #[must_use]
     pub fn new(request_id: &str, event: Value) -> Self {
-        Self { request_id: request_id.to_owned(), trace_header: None, event }
+        Self::of_text(request_id, &event.to_string())
+    }
+
+    /// An invocation without a trace, with an event that a [`Value`] may be unable to hold.
+    #[must_use]
+    pub fn of_text(request_id: &str, event: &str) -> Self {
+        Self { request_id: request_id.to_owned(), trace_header: None, event: event.to_owned() }
     }
 }
 
@@ -185,7 +191,7 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>)>
 }
 
 fn hand_out(mut stream: &TcpStream, invocation: &Invocation) {
-    let body = invocation.event.to_string();
+    let body = &invocation.event;
     let trace = invocation.trace_header.iter().map(|header| format!("lambda-runtime-trace-id: {header}\r\n"));
     let reply = format!(
         "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: {}\r\nlambda-runtime-deadline-ms: 99999999999999\r\n\

@@ -71,6 +71,8 @@ pub struct ObjectError {
     pub message: String,
     /// How often it was tried: 1, unless an adapter tried again by itself before it gave up.
     pub attempts: u32,
+    /// An adapter tried for as long as it may: whoever called it does not begin again.
+    pub is_out_of_time: bool,
     /// The error below, if there is one.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -85,7 +87,8 @@ impl ObjectError {
         address: &ObjectAddress,
         message: impl Into<String>,
     ) -> Self {
-        Self { class, code, operation, address: address.clone(), message: message.into(), attempts: 1, source: None }
+        let (address, message) = (address.clone(), message.into());
+        Self { class, code, operation, address, message, attempts: 1, is_out_of_time: false, source: None }
     }
 
     /// The same error with an error below it.
@@ -146,6 +149,8 @@ pub mod code {
     pub const TOO_MANY_PARTS: &str = "too_many_parts";
     /// An object is larger than the service takes.
     pub const OBJECT_TOO_LARGE: &str = "object_too_large";
+    /// What was written down of a writer is nothing that a writer can have written.
+    pub const CHECKPOINT_MISMATCH: &str = "checkpoint_mismatch";
     /// A writer was used after it had failed.
     pub const WRITER_FAILED: &str = "writer_failed";
     /// The gzip data ends in the middle.

@@ -4,7 +4,8 @@
 //! body breaks, stalls or ends early, it opens the object again at the byte reached and with the ETag that it saw first,
 //! so that bytes of two versions never mix. The number of attempts without a single new byte is bounded, and so is the
 //! number of resumptions in all; between attempts it waits with full jitter. Adapters try single requests again by
-//! themselves: what they report as tried counts, so that attempts do not multiply.
+//! themselves: what they report as tried counts, and one that tried for as long as it may is not asked again, so that
+//! attempts do not multiply.
 //!
 //! A connection that trickles is as bad as one that stalls, and another one is usually better. A body that brings too few
 //! bytes while the reader waits for it is therefore taken for broken as well. Only the time of waiting counts: a reader
@@ -104,7 +105,10 @@ impl ResumingReader {
                 Err(error) => error,
             };
             attempts += error.attempts;
-            if !error.class.is_retriable() || attempts >= options.attempts_without_progress {
+            if !error.class.is_retriable()
+                || error.is_out_of_time
+                || attempts >= options.attempts_without_progress
+            {
                 return Err(error);
             }
             sleep(options.backoff.delay(attempts - 1)).await;
@@ -308,7 +312,9 @@ impl ResumingReader {
             return Err(failure);
         }
         self.attempts_without_progress += failure.attempts - 1;
-        let limit = if self.attempts_without_progress >= self.options.attempts_without_progress {
+        let limit = if failure.is_out_of_time {
+            "the longest time of a request".to_owned()
+        } else if self.attempts_without_progress >= self.options.attempts_without_progress {
             format!("{} attempts without progress", self.options.attempts_without_progress)
         } else if self.resumptions >= self.options.resumptions {
             format!("{} resumptions", self.options.resumptions)

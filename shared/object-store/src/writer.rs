@@ -41,6 +41,32 @@ pub struct WriterState {
     pub bytes: u64,
 }
 
+impl WriterState {
+    /// True when a writer with these options can have been in this state, with so many bytes in its buffer. A state that
+    /// comes from a file may be anything.
+    #[must_use]
+    pub fn is_possible(&self, buffer_bytes: usize, options: WriterOptions) -> bool {
+        let uploaded = match &self.upload {
+            None => Some(0),
+            Some(upload) => upload.bytes(options),
+        };
+        buffer_bytes <= options.part_bytes && uploaded.map(|bytes| bytes + buffer_bytes as u64) == Some(self.bytes)
+    }
+}
+
+impl UploadState {
+    /// Bytes of the parts; none when a writer with these options cannot have uploaded them.
+    #[must_use]
+    pub fn bytes(&self, options: WriterOptions) -> Option<u64> {
+        let is_possible = u32::try_from(self.parts.len()).is_ok_and(|parts| parts <= options.parts)
+            && self.parts.iter().all(|part| part.bytes <= options.part_bytes as u64);
+        if !is_possible {
+            return None;
+        }
+        self.parts.iter().try_fold(0, |sum: u64, part| sum.checked_add(part.bytes))
+    }
+}
+
 /// Writes one object. Parts are uploaded one at a time, while [`ObjectWriter::write`] waits.
 pub struct ObjectWriter {
     store: Arc<dyn ObjectStore>,
@@ -75,6 +101,9 @@ impl ObjectWriter {
 
     /// A writer that goes on where another one with the same request and options made a checkpoint, with the bytes that
     /// were in its buffer.
+    ///
+    /// # Errors
+    /// [`code::CHECKPOINT_MISMATCH`] when no such writer can have made it.
     pub async fn resume(
         store: Arc<dyn ObjectStore>,
         request: WriteRequest,
@@ -82,6 +111,14 @@ impl ObjectWriter {
         state: WriterState,
         buffer: Vec<u8>,
     ) -> Result<Self, ObjectError> {
+        if !state.is_possible(buffer.len(), options) {
+            let message = format!(
+                "expected the state of a writer with at most {} parts of {} bytes, found another; write the object anew",
+                options.parts, options.part_bytes
+            );
+            let (class, code) = (ErrorClass::BadData, code::CHECKPOINT_MISMATCH);
+            return Err(ObjectError::new(class, code, "upload", &request.address, message));
+        }
         let upload = match &state.upload {
             Some(upload) => Some(store.resume_upload(&request, upload).await?),
             None => None,
@@ -137,7 +174,7 @@ impl ObjectWriter {
             let (now, later) = bytes.split_at(bytes.len().min(self.options.part_bytes - self.buffer.len()));
             self.grow(now.len());
             self.buffer.extend_from_slice(now);
-            self.bytes += now.len() as u64;
+            self.bytes = self.bytes.saturating_add(now.len() as u64);
             bytes = later;
         }
         Ok(())

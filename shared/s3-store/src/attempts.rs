@@ -4,6 +4,10 @@
 //! itself, and a budget of retries that all requests share ends them at once when many fail. Here every request has the
 //! same number of attempts whatever happens to the others, with full jitter between them, and refusals because of too
 //! many requests close the [`Gate`] for all.
+//!
+//! There is a longest time as well, behind which no attempt begins. An error at its end says so
+//! ([`ObjectError::is_out_of_time`]), because it comes with fewer attempts than there may be, and a reader that counts
+//! them would begin again.
 
 use std::time::Duration;
 
@@ -45,9 +49,15 @@ impl Attempts {
         Work: Future<Output = Result<T, Failure>>,
     {
         let begun = Instant::now();
+        let is_over = || begun.elapsed() >= self.options.operation_timeout;
         let mut attempts = 0;
+        let mut last: Option<ObjectError> = None;
         loop {
             let pass = self.gate.pass().await;
+            // The time may have passed while it waited. One attempt there is, however long the gate was closed.
+            if let Some(error) = last.take().filter(|_| is_over()) {
+                return Err(given_up(error, attempts, true));
+            }
             let Failure { error, retry_after } = match request().await {
                 Ok(answer) => {
                     self.gate.went_well(pass);
@@ -59,24 +69,25 @@ impl Attempts {
             if error.class == ErrorClass::Throttled {
                 self.gate.refused(pass, retry_after);
             }
-            let is_last = attempts >= self.options.attempts || begun.elapsed() >= self.options.operation_timeout;
-            if !error.class.is_retriable() || is_last {
-                return Err(given_up(error, attempts));
+            if !error.class.is_retriable() || attempts >= self.options.attempts || is_over() {
+                let is_out_of_time = error.class.is_retriable() && is_over();
+                return Err(given_up(error, attempts, is_out_of_time));
             }
             if error.class != ErrorClass::Throttled {
                 let wished = retry_after.unwrap_or_default().min(self.options.longest_retry_after);
                 sleep(self.options.backoff.delay(attempts - 1).max(wished)).await;
             }
+            last = Some(error);
         }
     }
 }
 
-fn given_up(error: ObjectError, attempts: u32) -> ObjectError {
+fn given_up(error: ObjectError, attempts: u32, is_out_of_time: bool) -> ObjectError {
     if attempts == 1 {
-        return error;
+        return ObjectError { is_out_of_time, ..error };
     }
     let message = format!("{}, at the last of {attempts} attempts", error.message);
-    ObjectError { message, attempts, ..error }
+    ObjectError { message, attempts, is_out_of_time, ..error }
 }
 
 #[cfg(test)]
@@ -146,8 +157,32 @@ mod tests {
             })
             .await;
         let error = result.unwrap_err();
-        assert_eq!((count.get(), error.attempts), (4, 4));
+        assert_eq!((count.get(), error.attempts, error.is_out_of_time), (4, 4, true));
         assert!(begun.elapsed() < 140 * SECOND, "{:?}", begun.elapsed());
         assert_eq!(error.message, "no, at the last of 4 attempts");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_attempt_begins_after_a_wait_in_which_the_time_is_over() {
+        for class in [ErrorClass::Transient, ErrorClass::Throttled] {
+            let options = S3Options { attempts: 1000, operation_timeout: 10 * SECOND, ..S3Options::default() };
+            let (attempts, count) = (Attempts::new(options), Cell::new(0));
+            let result: Result<(), _> = attempts
+                .run(|| async {
+                    count.set(count.get() + 1);
+                    Err(failure(class, Some(15 * SECOND)))
+                })
+                .await;
+            assert_eq!((count.get(), result.unwrap_err().is_out_of_time), (1, true), "{class}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_before_the_time_is_over_does_not_say_that_it_is() {
+        let attempts = Attempts::new(S3Options::default());
+        for class in [ErrorClass::Transient, ErrorClass::Denied] {
+            let result: Result<(), _> = attempts.run(|| async { Err(failure(class, None)) }).await;
+            assert!(!result.unwrap_err().is_out_of_time, "{class}");
+        }
     }
 }

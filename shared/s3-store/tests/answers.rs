@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::{
     ETag, ErrorClass, ObjectAddress, ObjectError, ObjectStore, OpenRequest, ResumeOptions, ResumingReader, WriteRequest,
 };
-use s3_store::S3Store;
+use s3_store::{S3Options, S3Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -166,4 +167,29 @@ async fn read(mut reader: ResumingReader) -> Result<Vec<u8>, ObjectError> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+#[tokio::test]
+async fn a_silent_service_is_not_asked_again_by_the_reader_when_the_time_of_the_request_is_over() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            let (connection, _) = listener.accept().await.unwrap();
+            counter.fetch_add(1, Ordering::SeqCst);
+            open.push(connection);
+        }
+    });
+    // Three attempts at most begin before the time is over, and the reader would be content with five.
+    let (read_timeout, operation_timeout) = (Duration::from_millis(200), Duration::from_millis(450));
+    let options = S3Options { read_timeout, operation_timeout, ..S3Options::default() };
+    let store = S3Store::for_endpoint_with(&endpoint, "us-east-1", "key", "secret", options);
+    let request = OpenRequest::whole(ObjectAddress::parse("raw", "a").unwrap());
+    let error = ResumingReader::open(Arc::new(store), request, ResumeOptions::default()).await.unwrap_err();
+    let asked = u32::try_from(asked.load(Ordering::SeqCst)).unwrap();
+    assert_eq!((error.class, error.code, error.is_out_of_time), (ErrorClass::Transient, "timeout", true), "{error}");
+    assert!(asked <= 3 && asked == error.attempts, "{asked} requests: {error}");
 }

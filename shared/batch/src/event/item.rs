@@ -14,12 +14,18 @@
 //! Inventories write keys URL-encoded; nobody else does. Fields that are not known are ignored, `LastModified` among them:
 //! Step Functions writes it as an integer or as a float with an exponent, inventories as a text.
 
+use super::raw::Parts;
 use super::url_key::decode_key;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::fmt;
 
 /// Deepest nesting of items in items: a selected member of a JSON object has three.
 const MAX_NESTING: usize = 4;
+
+/// What is wrong with an item that is JSON and still cannot be read.
+const UNREADABLE: &str =
+    "expected an item that can be read, found half a surrogate pair, a number beyond 1.8e308 or more than 127 levels";
 
 /// Columns of an S3 inventory beside `Bucket` and `Key`, by their names in the `fileSchema` of its manifest
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html>).
@@ -90,19 +96,25 @@ pub(super) enum Keys {
 }
 
 impl Item {
-    /// Reads an item of any shape. One that makes no sense gets a defect.
-    pub(super) fn parse(item: &Value, keys: Keys) -> Self {
-        let found = Self::read(item, keys, MAX_NESTING);
-        found.unwrap_or_else(|defect| Self { defect: Some(defect), ..Self::default() })
+    /// Reads an item of any shape. One that makes no sense, or that cannot be read, gets a defect.
+    pub(super) fn read(item: &RawValue, keys: Keys) -> Self {
+        Self::of_json(serde_json::from_str(item.get()), keys)
     }
 
     /// Reads the item of an event without a batch, in which the item's fields stand beside `mapmill`.
-    pub(super) fn parse_beside_mapmill(event: &Map<String, Value>, keys: Keys) -> Self {
-        let item = event.iter().filter(|(name, _)| *name != "mapmill");
-        Self::parse(&Value::Object(item.map(|(name, value)| (name.clone(), value.clone())).collect()), keys)
+    pub(super) fn read_beside_mapmill(event: &Parts<'_>, keys: Keys) -> Self {
+        let fields = event.iter().filter(|(name, _)| *name != "mapmill");
+        let fields = fields.map(|(name, value)| Ok((name.clone(), serde_json::from_str(value.get())?)));
+        Self::of_json(fields.collect::<Result<_, _>>().map(Value::Object), keys)
     }
 
-    fn read(item: &Value, keys: Keys, nesting: usize) -> Result<Self, &'static str> {
+    fn of_json(item: serde_json::Result<Value>, keys: Keys) -> Self {
+        let item = item.map_err(|_| UNREADABLE);
+        let found = item.and_then(|item| Self::parse(&item, keys, MAX_NESTING));
+        found.unwrap_or_else(|defect| Self { defect: Some(defect), ..Self::default() })
+    }
+
+    fn parse(item: &Value, keys: Keys, nesting: usize) -> Result<Self, &'static str> {
         if nesting == 0 {
             return Err("expected an item, found items nested deeper than 4 levels");
         }
@@ -112,7 +124,7 @@ impl Item {
             _ => return Err("expected an object with a Key, or a text"),
         };
         let mut found = match (fields.selected(), fields.member()) {
-            (Some(inner), _) => Self::read(inner, keys, nesting - 1)?,
+            (Some(inner), _) => Self::parse(inner, keys, nesting - 1)?,
             (None, Some((key, value))) => Self::of_member(key, value, keys, nesting)?,
             (None, None) => Self::of_fields(fields, keys)?,
         };
@@ -141,8 +153,8 @@ impl Item {
             Value::Null => named(),
             Value::Number(_) => Ok(Self { size: whole_number(value), ..named()? }),
             Value::String(text) if is_digits(text) => Ok(Self { size: whole_number(value), ..named()? }),
-            Value::String(_) => Self::read(value, keys, nesting - 1),
-            Value::Object(inner) if Fields(inner).names_an_object() => Self::read(value, keys, nesting - 1),
+            Value::String(_) => Self::parse(value, keys, nesting - 1),
+            Value::Object(inner) if Fields(inner).names_an_object() => Self::parse(value, keys, nesting - 1),
             Value::Object(inner) => Ok(named()?.described(Fields(inner))),
             Value::Bool(_) | Value::Array(_) => Err("expected an item, a key or a size in Value"),
         }

@@ -9,13 +9,15 @@
 //! a task: the order of things is the same.
 //!
 //! A stage ends with its owner: when the [`Stage`] is dropped, as it is when a batch runs out of time, its future is
-//! dropped as soon as it waits for anything. A panic inside comes out where the stage is joined.
+//! dropped as soon as it waits for anything. A panic inside comes out where the stage is joined. What is logged inside, a
+//! panic as well, has the fields of the invocation, because the stage is in the span in which it began.
 
 use std::panic::resume_unwind;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// Work that goes on beside its owner, and its result.
 pub(super) struct Stage<T> {
@@ -28,6 +30,7 @@ impl<T: Send + 'static> Stage<T> {
     /// Begins the work.
     pub(super) fn start(work: impl Future<Output = T> + Send + 'static) -> Self {
         let (owner, left_alone) = oneshot::channel::<()>();
+        let work = work.in_current_span();
         let work = async move {
             tokio::select! {
                 biased;
@@ -77,6 +80,12 @@ mod tests {
         let panics = tokio::spawn(Stage::start(async { panic!("as told") }).join());
         let error = panics.await.unwrap_err();
         assert!(error.is_panic());
+
+        // The subscriber of the process, as a function has one: threads of a stage know no other.
+        drop(tracing::subscriber::set_global_default(tracing_subscriber::registry()));
+        let name = || tracing::Span::current().metadata().map(tracing::Metadata::name);
+        let inside = async move { Stage::start(async move { name() }).join().await };
+        assert_eq!(inside.instrument(tracing::error_span!("invocation")).await, Some("invocation"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -172,6 +172,33 @@ async fn attempts_of_the_adapter_count() {
     check(&[[Break(9)].as_slice(), &gone].concat(), 5, 2).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_adapter_whose_time_is_over_is_not_asked_again() {
+    use BodyFault::{Break, Open};
+    let check = async |faults: &[BodyFault], opens: u32, message: &str| {
+        let (_, inner, _) = store(faults);
+        let opened = Arc::new(AtomicU32::new(0));
+        let counter = opened.clone();
+        let slow = OpeningStore::new(Arc::new(inner), move |_, result| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            result.map_err(|error| ObjectError { attempts: 4, is_out_of_time: true, ..error })
+        });
+        let reader = ResumingReader::open(Arc::new(slow), OpenRequest::whole(address()), ResumeOptions::default());
+        let failed = async {
+            let mut reader = reader.await?;
+            while reader.next().await?.is_some() {}
+            Ok::<(), ObjectError>(())
+        };
+        let error = failed.await.unwrap_err();
+        assert_eq!((error.class, opened.load(Ordering::SeqCst)), (ErrorClass::Transient, opens), "{faults:?}");
+        assert!(error.message.contains(message), "{error}");
+    };
+    let gone = [Open(ErrorClass::Transient); 20];
+    check(&gone, 1, "injected").await;
+    let after_some = [[Break(9)].as_slice(), &gone].concat();
+    check(&after_some, 2, "given up at byte 9 after the longest time of a request").await;
+}
+
 /// A store whose bodies bring one byte after each pause.
 struct Slow {
     pause: Duration,

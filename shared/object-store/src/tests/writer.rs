@@ -4,8 +4,8 @@ use std::time::Duration;
 use super::{address, noise};
 use crate::error::{ErrorClass, ObjectError};
 use crate::fakes::{FaultyStore, MemoryStore, WriteStep};
-use crate::store::{WriteRequest, Written};
-use crate::writer::{ObjectWriter, WriterOptions};
+use crate::store::{UploadState, UploadedPart, WriteRequest, Written};
+use crate::writer::{ObjectWriter, WriterOptions, WriterState};
 
 const OPTIONS: WriterOptions = WriterOptions { part_bytes: 1000, parts: 4 };
 
@@ -113,4 +113,30 @@ async fn a_dropped_writer_frees_its_upload() {
     drop(writer);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!((memory.addresses().len(), memory.open_uploads()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_state_that_no_writer_was_in_is_refused() {
+    let check = async |parts: Option<&[u64]>, buffer: usize, bytes: u64, expected: Result<(), &str>| {
+        let part = |bytes: &u64| UploadedPart { etag: "e".into(), crc32: None, bytes: *bytes };
+        let upload = parts.map(|parts| UploadState { id: "u".into(), parts: parts.iter().map(part).collect() });
+        let store = Arc::new(MemoryStore::with_buckets(&["raw"]));
+        let (request, state) = (WriteRequest::new(address()), WriterState { upload, bytes });
+        let resumed = ObjectWriter::resume(store, request, OPTIONS, state, vec![0; buffer]).await;
+        let found = resumed.map(drop).map_err(|error| error.code);
+        assert_eq!(found, expected, "{parts:?}, {buffer} in the buffer, {bytes} in all");
+    };
+    let refused = Err("checkpoint_mismatch");
+    check(None, 0, 0, Ok(())).await;
+    check(None, 1000, 1000, Ok(())).await;
+    check(Some(&[1000; 4]), 1000, 5000, Ok(())).await;
+    // More than a buffer holds, more parts than there may be, a part that is too long.
+    check(None, 1001, 1001, refused).await;
+    check(Some(&[1000; 5]), 0, 5000, refused).await;
+    check(Some(&[1001]), 0, 1001, refused).await;
+    // Sums that are not those of the parts, or beyond all numbers.
+    check(None, 7, 8, refused).await;
+    check(Some(&[1000]), 7, 7, refused).await;
+    check(Some(&[1000]), 7, u64::MAX, refused).await;
+    check(Some(&[u64::MAX, u64::MAX]), 2, 0, refused).await;
 }
