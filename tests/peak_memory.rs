@@ -69,25 +69,51 @@ fn a_gibibyte_of_csv() {
 /// Most resident memory of a function that is told it has 128 MB.
 const SMALLEST_FUNCTION: u64 = 128 << 20;
 
-#[test]
-fn a_thousand_small_objects_in_one_batch() {
+/// Runs a job over these objects in one batch by a function of 128 MB and holds its peak against that.
+fn check_small_function(name: &str, objects: impl Iterator<Item = (String, String)>, job_part: &str) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    for number in 0..1000 {
-        let document = format!("{{\"number\":{number},\"text\":[\"{}\"]}}", "text ".repeat(40_000));
-        std::fs::write(data.join(format!("{number:04}.json")), document).unwrap();
+    let mut count = 0;
+    for (key, body) in objects {
+        std::fs::write(data.join(key), body).unwrap();
+        count += 1;
     }
     let job = folder.path().join("job.yaml");
-    let text = "version: 1\nname: small\nsource: {bucket: raw}\noutput: {bucket: clean}\nrecord: {set: {seen: true}}\n";
-    std::fs::write(&job, text).unwrap();
+    std::fs::write(&job, format!("version: 1\nname: small\nsource: {{bucket: raw}}\n{job_part}")).unwrap();
     let arguments = ["--memory", "128", "--max-items", "1000"];
     let run = run_job(&job, &data, &folder.path().join("out"), &arguments);
     let shown = shown(&run.output);
     assert_eq!(run.output.status.code(), Some(0), "{shown}");
-    assert_eq!(run.summary["records"]["written"], 1000, "{shown}");
+    assert_eq!(run.summary["items"]["succeeded"], count, "{shown}");
     assert_eq!(run.summary["invocations"]["total"], 1, "{shown}");
     let peak = run.summary["invocations"]["peak_memory_bytes"].as_u64().unwrap();
-    tell("1000 objects", 1000, peak);
+    tell(name, count, peak);
     assert!(peak > 0 && peak < SMALLEST_FUNCTION, "{} MiB resident: {shown}", peak >> 20);
+}
+
+#[test]
+fn a_thousand_small_objects_in_one_batch() {
+    let document = |number| format!("{{\"number\":{number},\"text\":[\"{}\"]}}", "text ".repeat(40_000));
+    let objects = (0..1000).map(|number| (format!("{number:04}.json"), document(number)));
+    check_small_function("1000 objects", objects, "output: {bucket: clean}\nrecord: {set: {seen: true}}\n");
+}
+
+#[test]
+fn small_objects_that_become_large_outputs() {
+    // 60 times 180 KB, of which each becomes some 8 MB.
+    let lines: String = (0..15_000).map(|number| format!("{{\"n\":{number}}}\n")).collect();
+    let objects = (0..60).map(|number| (format!("{number:02}.ndjson"), lines.clone()));
+    let job =
+        format!("output: {{bucket: clean, compression: none}}\nrecord: {{set: {{constant: {}}}}}\n", "x".repeat(500));
+    check_small_function("60 objects that grow", objects, &job);
+}
+
+#[test]
+fn small_objects_that_are_exploded() {
+    let elements: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    let record = format!("{{\"id\":\"{}\",\"items\":[{}]}}\n", "y".repeat(20_000), elements.join(","));
+    let objects = (0..30).map(|number| (format!("{number:02}.ndjson"), record.repeat(8)));
+    let job = "output: {bucket: clean, compression: none}\nrecord: {explode: items}\n";
+    check_small_function("30 objects that are exploded", objects, job);
 }

@@ -164,7 +164,10 @@ pub fn batch_id(items: &[Item]) -> String {
     for item in items {
         let [bucket, etag] = [&item.bucket, &item.etag].map(|part| part.as_deref().unwrap_or_default());
         let range = item.range.map(|range| range.to_string()).unwrap_or_default();
-        for part in [bucket, &item.key, etag, &range] {
+        let mut parts = vec![bucket, &item.key, etag, &range];
+        // Items of which little is known are told apart by all that came.
+        parts.extend(item.skip.into_iter().chain(item.defect_digest.as_deref()));
+        for part in parts {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());
         }

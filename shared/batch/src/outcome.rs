@@ -167,9 +167,8 @@ impl Outcome {
 
     /// Leaves out failures until the answer is short enough; all the rest of it always is.
     fn fit(&mut self) {
-        let is_too_long = |outcome: &Self| {
-            serde_json::to_string(outcome).is_ok_and(|text| text.len() > MAX_OUTCOME_BYTES)
-        };
+        let is_too_long =
+            |outcome: &Self| serde_json::to_string(outcome).is_ok_and(|text| text.len() > MAX_OUTCOME_BYTES);
         while is_too_long(self) && self.failures.pop().is_some() {}
     }
 

@@ -27,7 +27,9 @@ fn store(objects: &[(&str, Vec<u8>)]) -> MemoryStore {
 
 /// The event of a batch under a run.
 fn event(run: &str, items: &[Value]) -> Value {
-    let job = job(json!({"limits": {"checkpoint_bytes": STEP_BYTES}, "rejects": {"max_ratio": 1, "max_per_object": 100_000}}));
+    let job = job(
+        json!({"limits": {"checkpoint_bytes": STEP_BYTES}, "rejects": {"max_ratio": 1, "max_per_object": 100_000}}),
+    );
     json!({"BatchInput": {"mapmill": {"version": 1, "run_id": run, "job": job}}, "Items": items})
 }
 
@@ -167,6 +169,22 @@ async fn rejects_that_a_ledger_names_are_there() {
         let there = memory.etag(&address("clean", &rejects.key)).unwrap();
         assert_eq!(Some(there.as_str()), rejects.etag.as_deref(), "{}", rejects.key);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_of_items_that_make_no_sense_have_ledgers_of_their_own() {
+    let memory = store(&[]);
+    let mut ledgers = Vec::new();
+    for item in [json!({}), json!(17), json!({"nokey": 1}), json!({"Key": 5})] {
+        let outcome = attempt(&memory, &event("r1", std::slice::from_ref(&item)), 0).await;
+        assert_eq!((outcome.items.total, outcome.items.failed), (1, 1), "{item}");
+        let again = attempt(&memory, &event("r1", &[item]), 0).await;
+        assert_eq!(again.ledger, outcome.ledger);
+        ledgers.push(outcome.ledger.key);
+    }
+    ledgers.sort();
+    ledgers.dedup();
+    assert_eq!(ledgers.len(), 4);
 }
 
 /// Adds up what it is told.

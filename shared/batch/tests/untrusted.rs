@@ -25,7 +25,10 @@ fn event(job: &Value, items: &Value) -> Value {
 /// The ledger of a batch, line by line.
 fn lines(memory: &MemoryStore, outcome: &Outcome) -> Vec<LedgerLine> {
     let text = memory.get(&address("clean", &outcome.ledger.key)).unwrap();
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 /// Puts other bytes where an object lies, with the metadata that it has.
@@ -135,7 +138,8 @@ async fn a_forged_state_of_an_object_is_not_taken_up() {
         let first = worker.process_batch(&event, Deadline::after(Duration::from_secs(40))).await.unwrap();
         assert_eq!((first.items.unprocessed, first.continues), (1, true));
 
-        let progress = memory.addresses().into_iter().find(|address| address.key.as_str().contains("/progress/")).unwrap();
+        let progress =
+            memory.addresses().into_iter().find(|address| address.key.as_str().contains("/progress/")).unwrap();
         let left = memory.get(&progress).unwrap();
         let end = left.iter().position(|byte| *byte == b'\n').unwrap();
         let mut head: Value = serde_json::from_slice(&left[..end]).unwrap();
@@ -168,7 +172,8 @@ async fn a_forged_ledger_gives_no_long_answer_and_no_long_wait() {
         };
         lines(&memory, &first).into_iter().map(line).collect::<Vec<_>>()
     };
-    let text = |lines: &[LedgerLine]| lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>();
+    let text =
+        |lines: &[LedgerLine]| lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>();
 
     // Such failures are final, so these lines are taken over; the answer is cut to size.
     let control = "\u{1}".repeat(300);

@@ -105,10 +105,7 @@ impl ResumingReader {
                 Err(error) => error,
             };
             attempts += error.attempts;
-            if !error.class.is_retriable()
-                || error.is_out_of_time
-                || attempts >= options.attempts_without_progress
-            {
+            if !error.class.is_retriable() || error.is_out_of_time || attempts >= options.attempts_without_progress {
                 return Err(error);
             }
             sleep(options.backoff.delay(attempts - 1)).await;

@@ -18,6 +18,7 @@ use super::raw::Parts;
 use super::url_key::decode_key;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// Deepest nesting of items in items: a selected member of a JSON object has three.
@@ -62,6 +63,8 @@ pub struct Item {
     pub skip: Option<&'static str>,
     /// What is wrong with the item, if it cannot be processed.
     pub defect: Option<&'static str>,
+    /// Tells an item with a defect from others: a digest of it as it came.
+    pub defect_digest: Option<String>,
 }
 
 /// A range of an object's bytes: the records that begin in it are to be processed.
@@ -98,14 +101,24 @@ pub(super) enum Keys {
 impl Item {
     /// Reads an item of any shape. One that makes no sense, or that cannot be read, gets a defect.
     pub(super) fn read(item: &RawValue, keys: Keys) -> Self {
-        Self::of_json(serde_json::from_str(item.get()), keys)
+        Self::of_json(serde_json::from_str(item.get()), keys).with_digest(item)
     }
 
     /// Reads the item of an event without a batch, in which the item's fields stand beside `mapmill`.
     pub(super) fn read_beside_mapmill(event: &Parts<'_>, keys: Keys) -> Self {
         let fields = event.iter().filter(|(name, _)| *name != "mapmill");
         let fields = fields.map(|(name, value)| Ok((name.clone(), serde_json::from_str(value.get())?)));
-        Self::of_json(fields.collect::<Result<_, _>>().map(Value::Object), keys)
+        let item = Self::of_json(fields.collect::<Result<_, _>>().map(Value::Object), keys);
+        event.values().fold(item, |item, value| item.with_digest(value))
+    }
+
+    /// Adds a part of what came to the digest of an item with a defect.
+    fn with_digest(mut self, part: &RawValue) -> Self {
+        if self.defect.is_some() {
+            let before = self.defect_digest.take().unwrap_or_default();
+            self.defect_digest = Some(hex::encode(&Sha256::digest(before + part.get())[..16]));
+        }
+        self
     }
 
     fn of_json(item: serde_json::Result<Value>, keys: Keys) -> Self {
