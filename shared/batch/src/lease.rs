@@ -108,8 +108,8 @@ mod tests {
         let both = async {
             tokio::join!(first.exchange(all), async {
                 second.exchange(all).await;
-                drop(second)
-            })
+                drop(second);
+            });
         };
         // Each wants all; holding on to its half none of them would ever get it.
         assert!(waits(both).await, "the first one holds all until it is dropped");
