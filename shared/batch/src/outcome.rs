@@ -251,7 +251,7 @@ mod tests {
         };
         check("a", 10);
         check(&"a".repeat(1000), 10);
-        check(&"\u{1f600}".repeat(1000), 7);
+        check(&"\u{1f600}".repeat(1000), 8);
         check(&"\u{1}".repeat(1000), 5);
     }
 

@@ -15,7 +15,12 @@ fn fixture(name: &str) -> Value {
 fn check(name: &str, expected: &[Item]) {
     let event = Event::parse(&fixture(name)).unwrap();
     assert_eq!(event.run_id, "run-1", "{name}");
-    assert_eq!(event.items, expected, "{name}");
+    // An item that makes no sense also has a digest of itself, and no other has.
+    let without_digest = |item: &Item| {
+        assert_eq!(item.defect_digest.is_some(), item.defect.is_some(), "{name}: {item:?}");
+        Item { defect_digest: None, ..item.clone() }
+    };
+    assert_eq!(event.items.iter().map(without_digest).collect::<Vec<_>>(), expected, "{name}");
 }
 
 fn item(key: &str) -> Item {

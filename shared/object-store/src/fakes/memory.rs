@@ -172,8 +172,9 @@ impl State {
         let mut hasher = DefaultHasher::new();
         hasher.write(&body);
         let etag = ETag::of_hash(hasher.finish());
-        let object = StoredObject { body, etag: etag.clone(), request: request.clone() };
-        self.objects.insert(request.address.clone(), object);
+        let request = WriteRequest { condition: WriteCondition::None, ..request.clone() };
+        let object = StoredObject { body, etag: etag.clone(), request };
+        self.objects.insert(object.request.address.clone(), object);
         etag
     }
 }
