@@ -24,7 +24,7 @@ help: ## Lists the targets
 	@echo '  make invoke FUNCTION=transform EVENT=FILE     other function, event'
 
 run: ## Runs a job on this machine: the whole state machine over DATA, output in OUT
-	@echo 'Building mapmill and the functions (about nine minutes from cold on two cores) ...'
+	@echo 'Building mapmill and the functions (ten to fifteen minutes from cold on two cores) ...'
 	@$(CARGO) build --package local --package transform --bins
 	@$(PROGRAMS)/mapmill run --job $(JOB) --data $(DATA) --out $(OUT)
 
