@@ -1,6 +1,7 @@
 //! `mapmill failures`: what failed in an execution and the children of its Map Runs, with the state and the input that
 //! caused it; or in a finished run, object by object.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use clap::{Args, value_parser};
@@ -186,14 +187,15 @@ impl Failures {
 }
 
 fn of_run(folder: &RunFolder, limit: usize, as_json: bool, terminal: &Terminal) -> Result<Exit, CommandError> {
-    let mut shown = 0;
-    let mut left_out: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut show = |kind: &'static str, failure: Failure| {
-        if shown < limit {
+    let shown = Cell::new(0);
+    let left_out: RefCell<BTreeMap<&str, u64>> = RefCell::default();
+    let leave_out = |kind: &'static str, number: u64| *left_out.borrow_mut().entry(kind).or_default() += number;
+    let show = |kind: &'static str, failure: Failure| {
+        if shown.get() < limit {
             failure.show(as_json, terminal);
-            shown += 1;
+            shown.set(shown.get() + 1);
         } else {
-            *left_out.entry(kind).or_default() += 1;
+            leave_out(kind, 1);
         }
     };
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
@@ -211,8 +213,7 @@ fn of_run(folder: &RunFolder, limit: usize, as_json: bool, terminal: &Terminal) 
             },
         );
     }
-    for batch in folder.failed_batches()? {
-        let batch = batch?;
+    folder.for_each_failed_batch(|batch| {
         show(
             "batches",
             Failure {
@@ -224,9 +225,11 @@ fn of_run(folder: &RunFolder, limit: usize, as_json: bool, terminal: &Terminal) 
                 input: text(&batch, "Input"),
             },
         );
-    }
+    })?;
     for batch in folder.batches()? {
-        for item in batch?.unfinished {
+        let batch = batch?;
+        let not_kept = batch.unfinished_total - batch.unfinished.len() as u64;
+        for item in batch.unfinished {
             let place = format!("s3://{}/{}", text(&item, "bucket"), text(&item, "key"));
             let position = item.get("position").filter(|position| !position.is_null());
             show(
@@ -244,9 +247,12 @@ fn of_run(folder: &RunFolder, limit: usize, as_json: bool, terminal: &Terminal) 
                 },
             );
         }
+        if not_kept > 0 {
+            leave_out("objects", not_kept);
+        }
     }
-    for (kind, number) in &left_out {
+    for (kind, number) in left_out.borrow().iter() {
         terminal.note(format!("{} more {kind}: raise --limit to see them", human_count(*number)));
     }
-    Ok(if shown == 0 { Exit::Success } else { Exit::Failure })
+    Ok(if shown.get() == 0 { Exit::Success } else { Exit::Failure })
 }

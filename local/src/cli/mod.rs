@@ -14,6 +14,7 @@ mod failures;
 mod history;
 mod input;
 pub mod job_file;
+mod messages;
 mod run;
 mod run_folder;
 mod sample;
@@ -56,6 +57,8 @@ enum Command {
     History(history::Arguments),
     /// Print the input for an execution of the state machine
     Input(input::Arguments),
+    /// Show what was sent to queues, topics, event buses and tables
+    Messages(messages::Arguments),
     /// Run a job on this machine: its whole state machine over a folder of objects
     Run(run::Arguments),
     /// Make many distinct objects from the records of one file
@@ -89,6 +92,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Exit, CommandError>
         Command::Failures(arguments) => failures::run(&arguments, terminal),
         Command::History(arguments) => history::run(&arguments, terminal),
         Command::Input(arguments) => input::run(&arguments, terminal),
+        Command::Messages(arguments) => messages::run(&arguments, terminal),
         Command::Run(arguments) => run::run(&arguments, terminal),
         Command::Sample(arguments) => sample::run(arguments, terminal),
         Command::Schema(arguments) => schema::run(&arguments, terminal),
@@ -133,7 +137,9 @@ mod tests {
         check("bench --repeat 0", false);
         check("bench --size huge", false);
         check("bench engine --items 100000 --children express --max-concurrency 0 --batch 10 --json", true);
+        check("bench engine --only objects --objects 10 --size 200KB --functions target/debug", true);
         check("bench engine --items 0", false);
+        check("bench engine --size 17MB", false);
         check("bench --list engine", false);
         check("check --job j.yaml", true);
         check("check", false);
@@ -144,6 +150,9 @@ mod tests {
         check("history", false);
         check("failures out/run --limit 5", true);
         check("failures out/run --limit 0", false);
+        check("messages --endpoint http://127.0.0.1:1 --service sns --json", true);
+        check("messages out/run --limit 5", true);
+        check("messages --service s3", false);
         check("run --job j.yaml --data d --out o", true);
         check("run --job j.yaml --data d --out o --max-items 5 --max-concurrency 2 --memory 128 --timeout 10", true);
         check("run --job j.yaml --data d", false);
@@ -161,6 +170,8 @@ mod tests {
         check("serve --function f", false);
         check("serve --endpoint sqs=http://127.0.0.1:1 --endpoint events=http://127.0.0.1:2", true);
         check("serve --endpoint s3=http://127.0.0.1:1", false);
+        check("serve --table orders=id --table lines=order,line", true);
+        check("serve --table orders", false);
         check("serve --concurrency 0", false);
         check("serve --data d --bucket raw --out o --out-bucket clean --port-s3 9000", true);
         check("serve --data d --out-bucket clean", false);

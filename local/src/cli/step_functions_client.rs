@@ -1,4 +1,4 @@
-//! A client of the Step Functions API for `mapmill history` and `mapmill failures`: a running `mapmill serve`, at its
+//! A client of the Step Functions API for `mapmill history`, `mapmill failures` and `mapmill messages`: a running `mapmill serve`, at its
 //! endpoint.
 
 use std::time::Duration;
@@ -60,6 +60,11 @@ pub(super) enum CallError {
     },
 }
 
+/// The header of an operation; those of Mapmill itself have their whole name.
+fn target(operation: &str) -> String {
+    if operation.contains('.') { operation.to_owned() } else { format!("AWSStepFunctions.{operation}") }
+}
+
 impl StepFunctions {
     /// A client of the endpoint that was given or is in the environment.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, CommandError> {
@@ -80,7 +85,7 @@ impl StepFunctions {
         let no_answer = |problem: String| CallError::NoAnswer { operation, endpoint: self.endpoint.clone(), problem };
         let request = Request::post(&self.endpoint)
             .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
+            .header("x-amz-target", target(operation))
             .body(Full::new(Bytes::from(input.to_string())))
             .map_err(|error| no_answer(error.to_string()))?;
         let exchange = async {

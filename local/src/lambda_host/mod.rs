@@ -51,7 +51,7 @@ mod variables;
 pub use logs::{LINE_BYTES_MAX, LOG_TAIL_BYTES_MAX, LogFile, LogLine, LogSink, NoLogs, OutputStream};
 pub use open_files::environments_that_fit;
 pub use outcome::{FunctionError, InvokeOutcome};
-pub(crate) use process::peak_memory_bytes;
+pub(crate) use process::{forget_peak_memory, peak_memory_bytes};
 
 /// Largest event and largest answer of a synchronous invocation, in bytes, as in the service.
 pub const PAYLOAD_BYTES_MAX: usize = 6 * 1_024 * 1_024;
@@ -172,6 +172,8 @@ pub enum HostError {
     UnknownFunction {
         /// What was asked for.
         function: String,
+        /// The ARN that it would have.
+        arn: String,
         /// The names there are.
         known: String,
     },
@@ -290,6 +292,7 @@ impl LambdaHost {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
         functions.get(bare_name(function)).map(Arc::clone).ok_or_else(|| HostError::UnknownFunction {
             function: function.to_owned(),
+            arn: self.function_arn(bare_name(function)),
             known: functions.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
         })
     }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::json;
 
 use super::HostError;
-use crate::services::{LambdaAnswer, TaskFailure};
+use crate::services::{LambdaAnswer, TaskFailure, refused_by_lambda};
 
 /// An invocation that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +48,12 @@ impl InvokeOutcome {
     /// The outcome as a task of a state machine sees it.
     pub fn into_answer(self) -> Result<LambdaAnswer, TaskFailure> {
         match self.result {
-            Ok(payload) => {
-                Ok(LambdaAnswer { payload, executed_version: "$LATEST".to_owned(), request_id: self.request_id })
-            }
+            Ok(payload) => Ok(LambdaAnswer {
+                payload,
+                executed_version: "$LATEST".to_owned(),
+                request_id: self.request_id,
+                log_result: (!self.log_tail.is_empty()).then(|| STANDARD.encode(&self.log_tail)),
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -93,15 +98,21 @@ impl From<FunctionError> for TaskFailure {
 /// Failures of the host in the words of the service.
 impl From<HostError> for TaskFailure {
     fn from(error: HostError) -> Self {
-        let name = match &error {
-            HostError::UnknownFunction { .. } => "Lambda.ResourceNotFoundException",
-            HostError::EventTooLarge { .. } => "Lambda.RequestTooLargeException",
-            HostError::Throttled { .. } => "Lambda.TooManyRequestsException",
-            HostError::ShutDown => "Lambda.SdkClientException",
+        let (code, status) = match &error {
+            HostError::UnknownFunction { .. } => ("ResourceNotFoundException", 404),
+            HostError::EventTooLarge { .. } => ("RequestTooLargeException", 413),
+            HostError::Throttled { .. } => ("TooManyRequestsException", 429),
+            HostError::ShutDown => {
+                return Self { error: "Lambda.SdkClientException".to_owned(), cause: error.to_string() };
+            }
             HostError::InvalidSetting { .. } | HostError::MissingCommand { .. } | HostError::AlreadyRegistered(_) => {
-                "Lambda.InvalidParameterValueException"
+                ("InvalidParameterValueException", 400)
             }
         };
-        Self { error: name.to_owned(), cause: error.to_string() }
+        let message = match &error {
+            HostError::UnknownFunction { arn, .. } => format!("Function not found: {arn}:$LATEST"),
+            error => error.to_string(),
+        };
+        refused_by_lambda(code, status, &message)
     }
 }

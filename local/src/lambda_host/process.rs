@@ -124,6 +124,12 @@ pub(crate) fn peak_memory_bytes(process: Option<u32>) -> Option<u64> {
     memory_bytes(process?, "VmHWM:")
 }
 
+/// Lets [`peak_memory_bytes`] of this process begin anew with what it has now. Where the system cannot, nothing happens.
+pub(crate) fn forget_peak_memory() {
+    // The kernel's word for it: see `clear_refs` in proc(5).
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// Resident memory of a process now, in bytes, where the system tells.
 pub(super) fn resident_bytes(process: u32) -> Option<u64> {
     memory_bytes(process, "VmRSS:")

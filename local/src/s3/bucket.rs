@@ -105,7 +105,7 @@ impl Bucket {
 
     /// Lets the objects of this bucket become files from now on.
     pub(super) fn set_output(&self, output: Place) -> Result<(), StoreError> {
-        let written = |object: &Arc<Object>| !matches!(object.body, Body::Mounted { .. });
+        let written = |object: &Arc<Object>| !matches!(object.body, Body::Mounted { .. } | Body::Generated { .. });
         // The lock is held until the folder is set, so that no object slips in between.
         let index = self.write();
         if index.objects.values().any(written) {
@@ -114,17 +114,13 @@ impl Bucket {
         self.place.set(output).map_err(|_| self.in_use("has an output folder already"))
     }
 
-    /// Puts the files of a mounted folder in. Keys that are taken are refused.
+    /// Puts the files of a mounted folder into an empty bucket.
     pub(super) fn add_mounted(
         &self,
         folder: &Arc<Path>,
         files: Vec<(ObjectKey, FileIdentity)>,
     ) -> Result<(), StoreError> {
-        let mut index = self.write();
-        if !index.objects.is_empty() {
-            return Err(self.in_use("has objects already, so no folder can be mounted"));
-        }
-        for (key, identity) in files {
+        let objects = files.into_iter().map(|(key, identity)| {
             let object = Object {
                 size: identity.size,
                 tag: EntityTag::of_file(key.as_str(), &identity),
@@ -134,6 +130,26 @@ impl Bucket {
                 checksum: None,
                 tags: None,
             };
+            (key, object)
+        });
+        self.fill(objects, "has objects already, so no folder can be mounted")
+    }
+
+    /// Puts objects that are made while they are read into an empty bucket.
+    pub(super) fn add_generated(&self, objects: Vec<(ObjectKey, Object)>) -> Result<(), StoreError> {
+        self.fill(objects.into_iter(), "has objects already, so none can be generated")
+    }
+
+    fn fill(
+        &self,
+        objects: impl Iterator<Item = (ObjectKey, Object)>,
+        problem: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut index = self.write();
+        if !index.objects.is_empty() {
+            return Err(self.in_use(problem));
+        }
+        for (key, object) in objects {
             index.put(key, object);
         }
         Ok(())

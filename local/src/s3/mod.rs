@@ -8,10 +8,11 @@
 //!                                                             └──── mounted folder (files are objects)
 //! ```
 //!
-//! * [`ObjectStore`] holds everything and is shared by `Arc`. Buckets come in three kinds, which may be combined: plain
+//! * [`ObjectStore`] holds everything and is shared by `Arc`. Buckets come in four kinds, which may be combined: plain
 //!   ones (small bodies in memory, large ones in a temporary folder), *mounted* ones ([`ObjectStore::mount`]: the files
-//!   of a data folder are objects, nothing is copied) and *materialised* ones ([`ObjectStore::materialise`]: objects
-//!   become files of an output folder, whole or not at all).
+//!   of a data folder are objects, nothing is copied), *generated* ones ([`ObjectStore::generate`]: objects are made
+//!   while they are read) and *materialised* ones ([`ObjectStore::materialise`]: objects become files of an output folder,
+//!   whole or not at all).
 //! * [`S3Server`] speaks HTTP on loopback. The protocol and its signatures are the work of the crate `s3s`; `service`
 //!   translates.
 //!
@@ -27,6 +28,7 @@ mod bucket;
 mod conditions;
 mod error;
 mod file_identity;
+mod generated;
 mod kept_folder;
 mod key_path;
 mod listing;
@@ -59,6 +61,7 @@ pub use attributes::{Attributes, MAX_METADATA_BYTES};
 pub use bucket::{Totals, UnmappedObject};
 pub use conditions::{ReadCondition, TagCondition, WriteCondition};
 pub use error::StoreError;
+pub use generated::{Generator, MAX_GENERATED_BYTES, MAX_GENERATED_OBJECTS};
 pub use key_path::UnmappableKey;
 pub use listing::{ListPage, ListRequest, ListedObject, MAX_PAGE};
 pub use mount::{MAX_MOUNTED_FILES, MountReport, SkipReason, SkippedFile};

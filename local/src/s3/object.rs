@@ -9,6 +9,7 @@ use s3s::dto::Checksum;
 use super::attributes::Attributes;
 use super::blob::Blob;
 use super::file_identity::FileIdentity;
+use super::generated::Generator;
 use super::key_path::UnmappableKey;
 use super::tag::EntityTag;
 use super::tags::Tags;
@@ -30,7 +31,7 @@ impl Object {
     pub(super) fn output_path(&self) -> Option<&Path> {
         match &self.body {
             Body::Output(file) => Some(&file.path),
-            Body::Blobs(_) | Body::Mounted { .. } => None,
+            Body::Blobs(_) | Body::Mounted { .. } | Body::Generated { .. } => None,
         }
     }
 }
@@ -44,6 +45,8 @@ pub(super) enum Body {
     Output(OutputFile),
     /// A file of a mounted folder: the folder joined with the key. The store never changes or deletes it.
     Mounted { folder: Arc<Path> },
+    /// Made anew for every reader.
+    Generated { generator: Arc<dyn Generator>, number: u64 },
 }
 
 /// A finished file of an output folder.

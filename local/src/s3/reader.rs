@@ -68,7 +68,7 @@ impl OpenObject {
         for _ in 0..OPEN_ATTEMPTS {
             let object = bucket.get(key)?;
             let (path, expected) = match &object.body {
-                Body::Blobs(_) => return Ok(Self::of_index(object, None)),
+                Body::Blobs(_) | Body::Generated { .. } => return Ok(Self::of_index(object, None)),
                 Body::Mounted { folder } => (folder.join(key), None),
                 Body::Output(file) => (file.path.clone(), Some(file.identity)),
             };
@@ -174,7 +174,17 @@ impl OpenObject {
         if let Some(file) = &self.file {
             return vec![Segment::File { file: file.clone(), offset: start, length }];
         }
-        let Body::Blobs(blobs) = &self.object.body else { return Vec::new() };
+        let blobs = match &self.object.body {
+            Body::Blobs(blobs) => blobs,
+            Body::Generated { generator, number } => {
+                // Both numbers lie within the object, whose size is that of the bytes.
+                let bytes = generator.bytes(*number);
+                let [from, to] =
+                    [start, start + length].map(|at| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len())));
+                return vec![Segment::Memory(bytes.slice(from..to))];
+            }
+            Body::Mounted { .. } | Body::Output(_) => return Vec::new(),
+        };
         let (mut skip, mut wanted) = (start, length);
         let mut segments = Vec::new();
         for (size, blob) in blobs {

@@ -14,6 +14,7 @@ use super::attributes::Attributes;
 use super::bucket::{Bucket, Content, NewObject, Totals, UnmappedObject};
 use super::conditions::WriteCondition;
 use super::error::StoreError;
+use super::generated::{self, Generator};
 use super::kept_folder::KeptStore;
 use super::listing::{ListPage, ListRequest};
 use super::memory::MemoryBudget;
@@ -160,6 +161,16 @@ impl ObjectStore {
         bucket.add_mounted(&scan.folder, scan.files)?;
         folders.mounted.push(scan.folder.to_path_buf());
         Ok(scan.report)
+    }
+
+    /// Puts objects into an empty bucket that are made while they are read. The bucket is made when it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::BucketInUse`] when the bucket has objects, [`StoreError::TooMany`], [`StoreError::TooLarge`],
+    /// [`StoreError::InvalidKey`].
+    pub fn generate(&self, bucket: &str, generator: Arc<dyn Generator>) -> Result<(), StoreError> {
+        let objects = generated::objects(&generator)?;
+        self.bucket_or_new(bucket)?.add_generated(objects)
     }
 
     /// Lets every object written to the bucket from now on become a file below `folder`, at the path of its key. The

@@ -164,6 +164,7 @@ impl Services for FakeServices {
             payload: Bytes::from(payload),
             executed_version: "$LATEST".to_owned(),
             request_id: format!("request-{before}"),
+            log_result: request.wants_log.then(|| "TE9H".to_owned()),
         })
     }
 

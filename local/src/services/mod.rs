@@ -17,6 +17,7 @@ pub mod endpoints;
 pub(crate) mod fake;
 mod objects;
 
+pub use endpoints::Recorder;
 pub use objects::{ByteStream, ObjectUpload, StoredObject};
 
 /// Most keys that one listing page may hold, as in S3.
@@ -50,6 +51,11 @@ pub trait Services: Send + Sync {
         })
     }
 
+    /// What was sent to services that are played in this process; `None` where none are.
+    fn recorder(&self) -> Option<&Recorder> {
+        None
+    }
+
     /// Stores an object under a key, replacing what was there. It becomes visible whole or not at all.
     async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), ServiceError>;
 
@@ -72,6 +78,10 @@ pub struct LambdaRequest<'a> {
     pub function: &'a str,
     /// The event, as JSON text.
     pub payload: Bytes,
+    /// JSON in Base64 that the function is handed besides the event.
+    pub client_context: Option<&'a str>,
+    /// Whether the answer is to have the end of the log.
+    pub wants_log: bool,
     /// To be told when the function has its place, before it runs. Dropping it says the same.
     pub begun: oneshot::Sender<()>,
 }
@@ -112,6 +122,17 @@ pub(crate) fn metadata(
     ])
 }
 
+/// A refusal of Lambda itself in the words in which a state sees it.
+pub(crate) fn refused_by_lambda(code: &str, status: u16, message: &str) -> TaskFailure {
+    let id = uuid::Uuid::new_v4();
+    TaskFailure {
+        error: format!("Lambda.{code}"),
+        cause: format!(
+            "{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; Request ID: {id}; Proxy: null)"
+        ),
+    }
+}
+
 /// What a function that did not fail has answered.
 #[derive(Debug, Clone)]
 pub struct LambdaAnswer {
@@ -121,6 +142,8 @@ pub struct LambdaAnswer {
     pub executed_version: String,
     /// Id of this invocation.
     pub request_id: String,
+    /// The end of the log in Base64, when it was asked for.
+    pub log_result: Option<String>,
 }
 
 /// A failed task, in the words a state machine sees.

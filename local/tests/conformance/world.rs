@@ -53,7 +53,7 @@ impl World {
         let resources = Resources {
             queues: Some(existing("sqsQueues", "url")),
             topics: Some(existing("snsTopics", "arn")),
-            tables: tables.map(|table| (table["name"].as_str().unwrap().to_owned(), key(table))).collect(),
+            tables: Some(tables.map(|table| (table["name"].as_str().unwrap().to_owned(), key(table))).collect()),
         };
         let named = |name: &str| tokens[&format!("${{FunctionName:{name}}}")].clone();
         let functions = scenario["functions"].as_object().into_iter().flatten();
@@ -70,8 +70,12 @@ fn answer(payload: String) -> Result<LambdaAnswer, TaskFailure> {
         payload: Bytes::from(payload),
         executed_version: "$LATEST".to_owned(),
         request_id: uuid::Uuid::new_v4().to_string(),
+        log_result: None,
     })
 }
+
+/// The end of a log, in Base64.
+const LOG: &str = "U1RBUlQgUmVxdWVzdElkCkVORCBSZXF1ZXN0SWQK";
 
 #[async_trait]
 impl Services for World {
@@ -89,7 +93,10 @@ impl Services for World {
                     uuid::Uuid::new_v4()
                 ),
             }),
-            Some(Value::String(echo)) if echo == "echo" => answer(event()),
+            Some(Value::String(echo)) if echo == "echo" => {
+                let log_result = request.wants_log.then(|| LOG.to_owned());
+                answer(event()).map(|answer| LambdaAnswer { log_result, ..answer })
+            }
             Some(behaviour) => {
                 if let Some(value) = behaviour.get("returns") {
                     return answer(value.to_string());

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{FUNCTION_ERROR, PATH_AFTER, PATH_BEFORE};
 use crate::lambda_host::PAYLOAD_BYTES_MAX;
-use crate::services::{LambdaAnswer, TaskFailure};
+use crate::services::{LambdaAnswer, LambdaRequest, TaskFailure, refused_by_lambda};
 
 /// How long one invocation may take: the longest timeout of a function, and time for a cold start.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(930);
@@ -56,17 +56,25 @@ impl RemoteLambda {
     /// A function that fails has the name of its own error. What the endpoint refuses has the name of the service's error,
     /// for instance `Lambda.TooManyRequestsException`; an endpoint that cannot be reached is
     /// `Lambda.SdkClientException`.
-    pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<LambdaAnswer, TaskFailure> {
+    pub async fn invoke(&self, request: LambdaRequest<'_>) -> Result<LambdaAnswer, TaskFailure> {
+        let LambdaRequest { function, payload, client_context, wants_log, begun } = request;
+        // How long an invocation waits for its place there is not known.
+        let _ = begun.send(());
         let (name, qualifier) = name_and_qualifier(function);
         let mut address = format!("{}{PATH_BEFORE}{}{PATH_AFTER}", self.base, utf8_percent_encode(name, SAFE));
         if let Some(qualifier) = qualifier {
             address = format!("{address}?Qualifier={}", utf8_percent_encode(qualifier, SAFE));
         }
-        let request = Request::post(address)
+        let mut request = Request::post(address)
             .header("content-type", "application/json")
-            .header("x-amz-invocation-type", "RequestResponse")
-            .body(Full::new(payload))
-            .map_err(|error| client_failure(&error))?;
+            .header("x-amz-invocation-type", "RequestResponse");
+        if wants_log {
+            request = request.header("x-amz-log-type", "Tail");
+        }
+        if let Some(context) = client_context {
+            request = request.header("x-amz-client-context", context);
+        }
+        let request = request.body(Full::new(payload)).map_err(|error| client_failure(&error))?;
         let exchange = async move {
             let (parts, body) =
                 self.client.request(request).await.map_err(|error| client_failure(&error))?.into_parts();
@@ -91,7 +99,8 @@ impl RemoteLambda {
         }
         let version = header("x-amz-executed-version").unwrap_or("$LATEST").to_owned();
         let request_id = header("x-amzn-requestid").map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
-        Ok(LambdaAnswer { payload: body, executed_version: version, request_id })
+        let log_result = header("x-amz-log-result").map(str::to_owned);
+        Ok(LambdaAnswer { payload: body, executed_version: version, request_id, log_result })
     }
 }
 
@@ -136,10 +145,7 @@ fn refusal(status: u16, named: Option<&str>, body: &[u8]) -> TaskFailure {
         _ => "ServiceException",
     });
     let message = text(&["Message", "message", "errorMessage"]).unwrap_or("no message");
-    TaskFailure {
-        error: format!("Lambda.{name}"),
-        cause: format!("{message} (Service: Lambda, Status Code: {status})"),
-    }
+    refused_by_lambda(name, status, message)
 }
 
 #[cfg(test)]
@@ -173,11 +179,11 @@ mod tests {
             Some("TooManyRequestsException:http://x"),
             r#"{"message":"Rate Exceeded."}"#,
             "Lambda.TooManyRequestsException",
-            "Rate Exceeded. (Service: Lambda, Status Code: 429)",
+            "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Error Code: TooManyRequestsException; Request ID: ",
         );
         check(429, None, "", "Lambda.TooManyRequestsException", "no message");
         check(500, None, r#"{"__type":"x#ServiceException","Message":"m"}"#, "Lambda.ServiceException", "m (");
-        check(502, None, "<html>", "Lambda.ServiceException", "no message (Service: Lambda, Status Code: 502)");
+        check(502, None, "<html>", "Lambda.ServiceException", "no message (Service: AWSLambda; Status Code: 502; ");
         check(404, None, "{}", "Lambda.ResourceNotFoundException", "no message");
         check(403, None, "{}", "Lambda.AWSLambdaException", "no message");
         let failed = function_failure(br#"{"errorType":"Mine","errorMessage":"m"}"#);

@@ -16,6 +16,7 @@ use hyper::Method;
 use super::*;
 use crate::api::test_client::{Answer, exchange};
 use crate::lambda_host::{FunctionConfig, HostOptions, LambdaHost, PAYLOAD_BYTES_MAX, WhenBusy};
+use crate::services::LambdaRequest;
 
 async fn server(script: &str) -> LambdaServer {
     let host = LambdaHost::new(HostOptions { init_timeout: Duration::from_secs(5), ..HostOptions::default() });
@@ -85,19 +86,26 @@ async fn a_busy_function_throttles() {
     assert_eq!(answer.json()["Reason"], "ReservedFunctionConcurrentInvocationLimitExceeded");
 }
 
+fn request(function: &str) -> LambdaRequest<'_> {
+    let payload = Bytes::from_static(b"{}");
+    let (begun, _) = tokio::sync::oneshot::channel();
+    LambdaRequest { function, payload, client_context: None, wants_log: true, begun }
+}
+
 #[tokio::test]
 async fn a_remote_endpoint_is_invoked_and_its_errors_are_named() {
     let server = server("exit 3").await;
     let remote = RemoteLambda::new(&server.endpoint()).unwrap();
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:work:live";
-    let failure = remote.invoke(arn, Bytes::from_static(b"{}")).await.unwrap_err();
+    let failure = remote.invoke(request(arn)).await.unwrap_err();
     assert_eq!(failure.error, "Runtime.ExitError");
     assert!(failure.cause.contains("exit status 3"), "{}", failure.cause);
-    let failure = remote.invoke("other", Bytes::from_static(b"{}")).await.unwrap_err();
+    let failure = remote.invoke(request("other")).await.unwrap_err();
     assert_eq!(failure.error, "Lambda.ResourceNotFoundException");
-    assert!(failure.cause.ends_with("(Service: Lambda, Status Code: 404)"), "{}", failure.cause);
+    let cause = "(Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException; Request ID: ";
+    assert!(failure.cause.contains(cause), "{}", failure.cause);
     let nowhere = RemoteLambda::new("http://127.0.0.1:1").unwrap();
-    let failure = nowhere.invoke("work", Bytes::from_static(b"{}")).await.unwrap_err();
+    let failure = nowhere.invoke(request("work")).await.unwrap_err();
     assert_eq!(failure.error, "Lambda.SdkClientException");
 }
 

@@ -22,6 +22,18 @@ const STATUSES: [(&str, &str); 6] = [
 ];
 
 impl Api {
+    /// What was sent to the services that are played here: not of the service, but for `mapmill messages`.
+    pub(super) fn list_messages(&self, mut fields: Fields) -> Result<Value, ApiError> {
+        let page = Page::read(&mut fields, "messages")?;
+        fields.finish()?;
+        let Some(recorder) = self.services.recorder() else { return Ok(listed("messages", Vec::new(), None)) };
+        let bytes = usize::try_from(PAGE_BYTES_MAX).unwrap_or(usize::MAX);
+        let messages = recorder.messages_after(page.from.unwrap_or(0), page.length, bytes);
+        let next = messages.last().map(|(number, _)| *number).filter(|last| *last < recorder.total());
+        let messages = messages.iter().map(|(number, message)| message.to_json(*number)).collect();
+        Ok(listed("messages", messages, next.map(|last| page.token(last))))
+    }
+
     pub(super) fn list_executions(&self, mut fields: Fields) -> Result<Value, ApiError> {
         let machine_arn = fields.optional_arn("stateMachineArn", &["stateMachine"])?;
         let map_run_arn = fields.optional_arn("mapRunArn", &["mapRun"])?;

@@ -64,20 +64,24 @@ impl MapRun {
     /// The answer of DescribeMapRun.
     pub(super) fn described(&self) -> Value {
         let now = self.handle.describe();
+        // The members about redrives are optional in the API, and the recorded answer for a Map Run that has simply
+        // succeeded has none of them.
+        let status = now.status.as_str();
+        let redrives = now.redrive_count > 0 || !matches!(status, "RUNNING" | "SUCCEEDED");
         let mut described = json!({
             "mapRunArn": &*self.arn,
             "executionArn": self.execution_arn,
-            "status": now.status.as_str(),
+            "status": status,
             "startDate": seconds(now.start),
             "maxConcurrency": now.max_concurrency,
             "toleratedFailurePercentage": now.tolerated_failure_percentage,
             "toleratedFailureCount": now.tolerated_failure_count,
-            "executionCounts": counts(&now.execution_counts),
-            "itemCounts": counts(&now.item_counts),
-            "redriveCount": now.redrive_count,
+            "executionCounts": counts(&now.execution_counts, redrives),
+            "itemCounts": counts(&now.item_counts, redrives),
         });
         if let Value::Object(fields) = &mut described {
             put(fields, "stopDate", now.stop.map(seconds));
+            put(fields, "redriveCount", redrives.then_some(now.redrive_count));
             put(fields, "redriveDate", now.redrive_time.map(seconds));
         }
         described
@@ -89,8 +93,8 @@ pub(super) fn family(map_run: &str) -> &str {
     map_run.rsplit_once(':').map_or(map_run, |(family, _)| family)
 }
 
-fn counts(counts: &Counts) -> Value {
-    json!({
+fn counts(counts: &Counts, redrives: bool) -> Value {
+    let mut all = json!({
         "pending": counts.pending,
         "running": counts.running,
         "succeeded": counts.succeeded,
@@ -99,7 +103,10 @@ fn counts(counts: &Counts) -> Value {
         "aborted": counts.aborted,
         "total": counts.total(),
         "resultsWritten": counts.results_written,
-        "failuresNotRedrivable": counts.failures_not_redrivable,
-        "pendingRedrive": counts.pending_redrive,
-    })
+    });
+    if let (true, Value::Object(fields)) = (redrives, &mut all) {
+        put(fields, "failuresNotRedrivable", Some(counts.failures_not_redrivable));
+        put(fields, "pendingRedrive", Some(counts.pending_redrive));
+    }
+    all
 }

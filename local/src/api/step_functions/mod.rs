@@ -54,6 +54,8 @@ pub use store::{CHILDREN_KEPT_MAX, DATA_BYTES_MAX, EXECUTIONS_KEPT_MAX, EXECUTIO
 const BODY_BYTES_MAX: usize = 6 * DEFINITION_BYTES_MAX + 64 * 1_024;
 /// What stands before the operation in `X-Amz-Target`.
 const TARGET: &str = "AWSStepFunctions.";
+/// The one operation that is Mapmill's own: what was sent to the services that are played here.
+const LIST_MESSAGES: &str = "Mapmill.ListMessages";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
 /// Where state machines pretend to be, and what they may use.
@@ -154,7 +156,11 @@ impl Api {
             return Err(ApiError::new("UnknownOperationException", "expected a POST with the header X-Amz-Target"));
         }
         let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-        let operation = target.and_then(|target| target.strip_prefix(TARGET)).unwrap_or_default().to_owned();
+        let operation = match target {
+            Some(LIST_MESSAGES) => LIST_MESSAGES,
+            target => target.and_then(|target| target.strip_prefix(TARGET)).unwrap_or_default(),
+        };
+        let operation = operation.to_owned();
         let body = limited_body(request.into_body(), BODY_BYTES_MAX).await.ok_or_else(|| ApiError {
             status: 413,
             ..ApiError::new(
@@ -188,6 +194,7 @@ impl Api {
             "SendTaskSuccess" => self.send_task_success(fields),
             "SendTaskFailure" => self.send_task_failure(fields),
             "SendTaskHeartbeat" => self.send_task_heartbeat(fields),
+            LIST_MESSAGES => self.list_messages(fields),
             "" => Err(ApiError::new("UnknownOperationException", "the header X-Amz-Target names no operation")),
             other => {
                 let message = format!("the operation {other} is not supported here");

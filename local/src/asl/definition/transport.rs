@@ -9,7 +9,8 @@ use crate::services::actions;
 const STATES_PREFIX: &str = "arn:aws:states:::";
 const WAIT_FOR_TOKEN: &str = ".waitForTaskToken";
 /// Parameters of lambda:invoke that this engine acts on.
-const INVOKE_PARAMETERS: [&str; 3] = ["FunctionName", "Payload", "Qualifier"];
+const INVOKE_PARAMETERS: [&str; 6] =
+    ["ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"];
 
 /// Reads `Resource`.
 pub(super) fn task_resource(fields: &mut Fields) -> Result<TaskResource, DefinitionError> {
@@ -79,6 +80,13 @@ pub(super) fn check_parameters(fields: &mut Fields, resource: &TaskResource) -> 
             let message = format!("not supported by the local engine; supported: {}", INVOKE_PARAMETERS.join(", "));
             return Err(DefinitionError::unsupported(fields.at(&format!("{name}.{parameter}")), message));
         }
+    }
+    if let Some(kind) = parameters.get("InvocationType")
+        && kind != "RequestResponse"
+        && language == Language::JsonPath
+    {
+        let message = format!("{kind} is not supported by the local engine; supported: \"RequestResponse\"");
+        return Err(DefinitionError::unsupported(fields.at(&format!("{name}.InvocationType")), message));
     }
     match (parameters.get("FunctionName"), parameters.contains_key("FunctionName.$")) {
         (None, true) | (Some(Value::String(_)), false) => Ok(()),

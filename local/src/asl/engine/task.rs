@@ -27,8 +27,17 @@ struct Call<'t> {
 }
 
 enum Target<'t> {
-    Function { name: String, payload: Bytes },
+    Function(FunctionCall),
     Service { integration: &'t Integration, parameters: Map<String, Value> },
+}
+
+/// What a function is called with.
+#[derive(Default)]
+struct FunctionCall {
+    name: String,
+    payload: Bytes,
+    client_context: Option<String>,
+    wants_log: bool,
 }
 
 impl Visit<'_> {
@@ -113,8 +122,10 @@ impl Visit<'_> {
         let services = &self.execution.core.services;
         let most = self.execution.core.options.quotas.payload_bytes;
         match target {
-            Target::Function { name, payload } => {
-                let answered = services.invoke_lambda(LambdaRequest { function: &name, payload, begun }).await;
+            Target::Function(FunctionCall { name, payload, client_context, wants_log }) => {
+                let (function, client_context) = (name.as_str(), client_context.as_deref());
+                let request = LambdaRequest { function, payload, client_context, wants_log, begun };
+                let answered = services.invoke_lambda(request).await;
                 let answer = answered.map_err(|failure| StateError::new(failure.error, failure.cause))?;
                 Ok(result(task, &answer, most)?)
             }
@@ -158,7 +169,8 @@ impl Visit<'_> {
         let shown = effective.clone();
         let target = match (&task.resource, effective) {
             (TaskResource::LambdaFunction(arn), payload) => {
-                Target::Function { name: arn.clone(), payload: Bytes::from(payload.to_string()) }
+                let payload = Bytes::from(payload.to_string());
+                Target::Function(FunctionCall { name: arn.clone(), payload, ..FunctionCall::default() })
             }
             (TaskResource::LambdaInvoke(_), Value::Object(parameters)) => self.invocation(parameters)?,
             (TaskResource::Service(integration), Value::Object(parameters)) => {
@@ -178,6 +190,20 @@ impl Visit<'_> {
         if let Some(Value::String(qualifier)) = parameters.shift_remove("Qualifier") {
             name = format!("{name}:{qualifier}");
         }
+        let refused = |message: &str| self.located(StateError::runtime(message));
+        if parameters.get("InvocationType").is_some_and(|kind| kind != "RequestResponse") {
+            return Err(refused("The local engine invokes functions with the InvocationType 'RequestResponse' only."));
+        }
+        let wants_log = match parameters.get("LogType").map(|kind| kind.as_str()) {
+            None | Some(Some("None")) => false,
+            Some(Some("Tail")) => true,
+            Some(_) => return Err(refused("The parameter 'LogType' must be 'None' or 'Tail'.")),
+        };
+        let client_context = match parameters.shift_remove("ClientContext") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(context)) => Some(context),
+            Some(_) => return Err(refused("The parameter 'ClientContext' must be a string.")),
+        };
         let payload = match parameters.shift_remove("Payload") {
             None | Some(Value::Null) => "{}".to_owned(),
             // A text is taken as the event's own JSON text, not quoted once more.
@@ -192,7 +218,7 @@ impl Visit<'_> {
             }
             Some(value) => value.to_string(),
         };
-        Ok(Target::Function { name, payload: Bytes::from(payload) })
+        Ok(Target::Function(FunctionCall { name, payload: Bytes::from(payload), client_context, wants_log }))
     }
 
     fn seconds(
@@ -332,10 +358,15 @@ fn result(task: &TaskState, answer: &LambdaAnswer, most_bytes: usize) -> Result<
 /// What lambda:invoke returns, with the metadata of the call as the service shows it.
 fn envelope(answer: &LambdaAnswer, payload: Value) -> Value {
     let length = answer.payload.len().to_string();
-    let extra = [("X-Amz-Executed-Version", answer.executed_version.as_str()), ("x-amzn-Remapped-Content-Length", "0")];
+    let mut extra =
+        vec![("X-Amz-Executed-Version", answer.executed_version.as_str()), ("x-amzn-Remapped-Content-Length", "0")];
+    extra.extend(answer.log_result.as_deref().map(|log| ("X-Amz-Log-Result", log)));
     let metadata = crate::services::metadata(&answer.request_id, "application/json", &length, &extra);
     let mut result = Map::new();
     result.insert("ExecutedVersion".to_owned(), json!(answer.executed_version));
+    if let Some(log) = &answer.log_result {
+        result.insert("LogResult".to_owned(), json!(log));
+    }
     result.insert("Payload".to_owned(), payload);
     result.extend(metadata);
     result.insert("StatusCode".to_owned(), json!(200));

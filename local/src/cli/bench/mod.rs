@@ -64,7 +64,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Other {
-    /// Measure the state machine engine: many tiny children of a Distributed Map
+    /// Measure the state machine engine: very many tiny items, and many documents through the whole of a run
     Engine(engine::Arguments),
     /// Measure a function: one invocation with a batch of small objects
     Batch(batch::Arguments),

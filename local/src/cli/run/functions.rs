@@ -51,7 +51,8 @@ pub(super) fn configure(
     configs.collect()
 }
 
-/// The folder of the programs. It is absolute, because a function is started in a working folder of its own.
+/// The folder of the programs: the one given with `--functions`, or that of this program. It is absolute, because a
+/// function is started in a working folder of its own.
 pub(in crate::cli) fn program_folder(given: Option<&Path>) -> Result<PathBuf, CommandError> {
     match given {
         Some(folder) => std::path::absolute(folder)

@@ -16,7 +16,7 @@ const SIMPLE: &str = include_str!("../../../../statemachine/simple.asl.json");
 const SUFFIX: &str = "FunctionArn";
 
 /// A definition before its functions are known.
-pub(super) struct Machine {
+pub(in crate::cli) struct Machine {
     /// Name of the state machine: that of its file without `.asl.json`.
     pub(super) name: String,
     text: String,
@@ -26,7 +26,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Reads a definition file, or takes the built-in one.
-    pub(super) fn load(path: Option<&Path>) -> Result<Self, CommandError> {
+    pub(in crate::cli) fn load(path: Option<&Path>) -> Result<Self, CommandError> {
         let Some(path) = path else { return Ok(Self::of_text("simple", SIMPLE.to_owned())) };
         let bytes = bounded_file::read(path, DEFINITION_BYTES_MAX as u64).map_err(CommandError::usage)?;
         let text =
@@ -55,14 +55,14 @@ impl Machine {
     }
 
     /// The definition with the functions' ARNs filled in.
-    pub(super) fn definition(&self, arn: impl Fn(&str) -> String) -> Result<Definition, CommandError> {
+    pub(in crate::cli) fn definition(&self, arn: impl Fn(&str) -> String) -> Result<Definition, CommandError> {
         let values = self.tokens.iter().map(|(token, function)| (token.clone(), arn(function))).collect();
         let text = substitute(&self.text, &values).map_err(CommandError::usage)?;
         Definition::parse(&text).map_err(CommandError::usage)
     }
 
     /// Names of the Map states that have another Distributed Map inside: their children are no batches of objects.
-    pub(super) fn outer_maps(&self) -> BTreeSet<String> {
+    pub(in crate::cli) fn outer_maps(&self) -> BTreeSet<String> {
         let mut outer = BTreeSet::new();
         if let Ok(machine) = serde_json::from_str(&self.text) {
             collect_outer_maps(&machine, &mut outer);

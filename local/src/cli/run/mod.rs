@@ -6,10 +6,10 @@
 
 pub(super) mod endpoints;
 mod functions;
-mod machine;
+pub(super) mod machine;
 mod map_runs;
 mod objects;
-mod progress;
+pub(super) mod progress;
 pub(super) mod services;
 mod summary;
 mod table;
@@ -24,13 +24,15 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::job_file::{self, Batching, MAX_CONCURRENCY};
+use super::run_folder::MESSAGES_FILE;
 use super::serve::{self, tell_unmapped};
 use super::signals::{StopSignal, StopSignals};
 use super::{CommandError, Exit, Terminal, block_on};
 use crate::asl::{Definition, Engine, EngineOptions, ExecutionResult, ExecutionStatus};
 use crate::lambda_host::{HostOptions, LambdaHost, LogFile};
-use crate::s3::{ListRequest, ObjectStore, REGION, S3Server, StoreOptions};
-use endpoints::ServiceEndpoint;
+use crate::s3::{ListRequest, ObjectStore, REGION, S3Server, StoreOptions, Upload};
+use crate::services::{Recorder, Services as _};
+use endpoints::ServiceOptions;
 pub(super) use functions::program_folder;
 use job::Job;
 use machine::Machine;
@@ -40,6 +42,10 @@ use summary::{Places, Summary};
 
 /// Batches per parallel invocation, when the user does not say how large batches are: enough for an even end.
 const BATCHES_PER_SLOT: u64 = 4;
+
+/// Recorded messages that are copied at once to be written: so many, or about so many bytes.
+const MESSAGES_AT_ONCE: usize = 1_000;
+const MESSAGES_BYTES_AT_ONCE: usize = 1024 * 1024;
 
 /// The longest name of an execution, in bytes.
 const LONGEST_RUN_ID: usize = 80;
@@ -104,10 +110,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 270, value_parser = value_parser!(u32).range(1..=900))]
     timeout: u32,
 
-    /// Reach a service that the state machine calls (sqs, sns, dynamodb, events) at this endpoint, over plain HTTP, instead
-    /// of playing it here; may be given several times
-    #[arg(long, value_name = "NAME=URL")]
-    endpoint: Vec<ServiceEndpoint>,
+    #[command(flatten)]
+    services: ServiceOptions,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
@@ -187,7 +191,7 @@ async fn run_job(
     ));
     let watcher = Arc::new(Watcher::new(terminal, objects, machine.outer_maps()));
     let mut services = LocalServices::new(Arc::clone(&store), Arc::clone(&host));
-    services.reach(&arguments.endpoint)?;
+    services.set_up(&arguments.services)?;
     let services = Arc::new(services);
     let engine_options = EngineOptions { state_machine_name: machine.name.clone(), ..EngineOptions::default() };
     let engine = Engine::new(services.clone(), engine_options, watcher.clone());
@@ -198,15 +202,39 @@ async fn run_job(
     let (tally, invocations) = (watcher.tally(), services.invocations());
     let summary = Summary::new(&result, objects, tally, invocations, arguments.memory, places);
     let stored = summary.store(&store, job, run_id).await;
+    let told = store_messages(services.recorder(), &store, job, run_id).await;
     server.shutdown().await;
     table::show(&summary, terminal);
     tell_unmapped(&store, output, terminal);
-    stored?;
+    stored.and(told)?;
     Ok(match stopped {
         Some(signal) => Exit::Stopped(signal),
         None if summary.is_success() => Exit::Success,
         None => Exit::Failure,
     })
+}
+
+/// Writes what was sent to the services played here beside the ledger, if anything was.
+async fn store_messages(
+    recorder: Option<&Recorder>,
+    store: &Arc<ObjectStore>,
+    job: &Job,
+    run_id: &str,
+) -> Result<(), CommandError> {
+    let Some(recorder) = recorder.filter(|recorder| recorder.total() > 0) else { return Ok(()) };
+    let key = format!("{}_mapmill/{run_id}/{MESSAGES_FILE}", job.output.prefix.as_str());
+    let mut upload = Upload::begin(store, job.output.bucket.as_str(), &key).map_err(CommandError::failed)?;
+    let mut last = 0;
+    loop {
+        let messages = recorder.messages_after(last, MESSAGES_AT_ONCE, MESSAGES_BYTES_AT_ONCE);
+        let Some((number, _)) = messages.last() else { break };
+        last = *number;
+        for (number, message) in &messages {
+            let line = format!("{}\n", message.to_json(*number));
+            upload.write(line.as_bytes()).await.map_err(CommandError::failed)?;
+        }
+    }
+    upload.finish().await.map(|_| ()).map_err(CommandError::failed)
 }
 
 /// How the objects are cut into batches: as the user said, or so that every slot gets some.
@@ -260,7 +288,8 @@ fn count_objects(store: &ObjectStore, bucket: &str, prefix: &str) -> Result<u64,
     }
 }
 
-fn cores() -> u32 {
+/// The number of cores of this machine.
+pub(super) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 

@@ -19,7 +19,7 @@ const PROGRESS_AFTER: Duration = Duration::from_secs(2);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches a run.
-pub(super) struct Watcher {
+pub(in crate::cli) struct Watcher {
     state: Mutex<State>,
     interactive: bool,
     started: Instant,
@@ -35,19 +35,19 @@ struct State {
 
 impl Watcher {
     /// A watcher of a run over so many objects. `outer` names the Map states that have another Distributed Map inside.
-    pub(super) fn new(terminal: &Terminal, objects: u64, outer: BTreeSet<String>) -> Self {
+    pub(in crate::cli) fn new(terminal: &Terminal, objects: u64, outer: BTreeSet<String>) -> Self {
         let now = Instant::now();
         let state = State { map_runs: MapRuns::new(outer), running: 0, bar: None, last_line: now };
         Self { state: Mutex::new(state), interactive: terminal.is_interactive(), started: now, objects }
     }
 
     /// What was added up so far.
-    pub(super) fn tally(&self) -> Tally {
+    pub(in crate::cli) fn tally(&self) -> Tally {
         self.lock().map_runs.tally()
     }
 
     /// Takes the bar away.
-    pub(super) fn finish(&self) {
+    pub(in crate::cli) fn finish(&self) {
         if let Some(bar) = self.lock().bar.take() {
             bar.finish_and_clear();
         }
@@ -80,10 +80,19 @@ impl Watcher {
             bar.set_message(detail);
         } else {
             state.last_line = Instant::now();
-            let done = human_count(tally.given.total());
-            Terminal::new().note(format!("{done} of {} objects, {detail}", human_count(self.objects)));
+            let (done, objects) = (tally.given.total(), self.objects);
+            let left = seconds_left(elapsed, done, objects).map_or_else(String::new, |left| format!(", {left} s left"));
+            let (done, objects) = (human_count(done), human_count(objects));
+            Terminal::new().note(format!("{done} of {objects} objects, {detail}{left}"));
         }
     }
+}
+
+/// How long the rest takes at the rate so far.
+fn seconds_left(elapsed: Duration, done: u64, objects: u64) -> Option<u64> {
+    let rest = objects.checked_sub(done)?;
+    let milliseconds = u128::from(rest) * elapsed.as_millis() / u128::from(done.max(1));
+    (done > 0).then(|| u64::try_from(milliseconds / 1_000).unwrap_or(u64::MAX))
 }
 
 fn bar(objects: u64) -> ProgressBar {
@@ -105,5 +114,21 @@ impl Observer for Watcher {
             _ => return,
         }
         self.show(&mut state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_rate() {
+        let check = |elapsed: u64, done: u64, objects: u64, expected: Option<u64>| {
+            assert_eq!(seconds_left(Duration::from_secs(elapsed), done, objects), expected);
+        };
+        check(10, 100, 400, Some(30));
+        check(10, 400, 400, Some(0));
+        check(10, 0, 400, None);
+        check(10, 500, 400, None);
     }
 }

@@ -4,17 +4,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::endpoints::ServiceEndpoint;
+use super::endpoints::{DeclaredTable, ServiceEndpoint, ServiceOptions};
 use super::objects;
 use crate::api::lambda::RemoteLambda;
 use crate::cli::CommandError;
 use crate::explain::explain;
-use crate::lambda_host::LambdaHost;
+use crate::lambda_host::{InvokeContext, LambdaHost};
 use crate::s3::{self, Attributes, ObjectStore, WriteCondition};
-use crate::services::endpoints::{Resources, ServiceEndpoints};
+use crate::services::endpoints::{Recorder, Resources, ServiceEndpoints};
 use crate::services::{
     LambdaAnswer, LambdaRequest, ListPage, ListRequest, ObjectSummary, ObjectUpload, ServiceError, ServiceRequest,
     Services, StoredObject, TaskFailure,
@@ -22,15 +24,15 @@ use crate::services::{
 
 /// How the invocations of a run went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Invocations {
+pub(in crate::cli) struct Invocations {
     /// All of them, retries included.
-    pub(super) count: u64,
+    pub(in crate::cli) count: u64,
     /// Those that failed.
-    pub(super) failed: u64,
+    pub(in crate::cli) failed: u64,
     /// Those that had to start an environment.
-    pub(super) cold: u64,
+    pub(in crate::cli) cold: u64,
     /// The largest resident memory of a function process, in bytes.
-    pub(super) peak_memory_bytes: u64,
+    pub(in crate::cli) peak_memory_bytes: u64,
 }
 
 /// The services of a local run.
@@ -63,18 +65,31 @@ impl LocalServices {
         Self { store, functions, endpoints, invocations: Mutex::default() }
     }
 
-    /// Reaches services at the endpoints of the command line instead of playing them.
-    pub(in crate::cli) fn reach(&mut self, endpoints: &[ServiceEndpoint]) -> Result<(), CommandError> {
-        for ServiceEndpoint { service, url } in endpoints {
+    /// Sets up the services besides functions and S3, as the command line says.
+    pub(in crate::cli) fn set_up(&mut self, options: &ServiceOptions) -> Result<(), CommandError> {
+        let tables = (!options.table.is_empty())
+            .then(|| options.table.iter().map(|DeclaredTable { name, keys }| (name.clone(), keys.clone())).collect());
+        let resources = Resources { tables, ..Resources::default() };
+        self.endpoints = ServiceEndpoints::new(Arc::clone(&self.store), s3::REGION, resources);
+        for ServiceEndpoint { service, url } in &options.endpoint {
             let reached = self.endpoints.reach(*service, url);
             reached.map_err(|error| CommandError::usage(format!("--endpoint: {error}")))?;
         }
         Ok(())
     }
 
-    pub(super) fn invocations(&self) -> Invocations {
+    pub(in crate::cli) fn invocations(&self) -> Invocations {
         *self.invocations.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The JSON that a client context is in Base64.
+fn client_context(encoded: &str) -> Result<String, TaskFailure> {
+    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.ok_or_else(|| TaskFailure {
+        error: "Lambda.InvalidRequestContentException".to_owned(),
+        cause: "Client context must be a valid Base64-encoded JSON object.".to_owned(),
+    })
 }
 
 #[async_trait]
@@ -83,11 +98,15 @@ impl Services for LocalServices {
         let host = match &self.functions {
             Functions::Here(host) => host,
             Functions::There(remote) => {
-                let _ = request.begun.send(());
-                return remote.invoke(request.function, request.payload).await;
+                return remote.invoke(request).await;
             }
         };
-        let outcome = host.invoke_when_free(request.function, request.payload, request.begun).await?;
+        let context = InvokeContext {
+            client_context: request.client_context.map(client_context).transpose()?,
+            wants_log: request.wants_log,
+            ..InvokeContext::default()
+        };
+        let outcome = host.invoke_in_context(request.function, request.payload, context, request.begun).await?;
         {
             let mut invocations = self.invocations.lock().unwrap_or_else(PoisonError::into_inner);
             invocations.count += 1;
@@ -101,6 +120,10 @@ impl Services for LocalServices {
 
     async fn call_service(&self, request: ServiceRequest<'_>) -> Result<Value, TaskFailure> {
         self.endpoints.call(request).await
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        Some(self.endpoints.recorder())
     }
 
     async fn list_objects(&self, request: ListRequest<'_>) -> Result<ListPage, ServiceError> {

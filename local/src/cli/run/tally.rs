@@ -11,74 +11,74 @@ const MOST_SHOWN: usize = 20;
 
 /// Sums over the answers of batches.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Tally {
-    pub(super) batches: Batches,
+pub(in crate::cli) struct Tally {
+    pub(in crate::cli) batches: Batches,
     /// Items in batches that ended, by how the batch ended; what became of those of `answered` is in `items`.
-    pub(super) given: Given,
+    pub(in crate::cli) given: Given,
     /// Items of Map Runs that ended before a batch with them was started.
-    pub(super) never_started: u64,
-    pub(super) items: Items,
-    pub(super) records: Records,
-    pub(super) bytes: Bytes,
+    pub(in crate::cli) never_started: u64,
+    pub(in crate::cli) items: Items,
+    pub(in crate::cli) records: Records,
+    pub(in crate::cli) bytes: Bytes,
     /// Key, code and message of the first failed objects.
-    pub(super) failures: Vec<[String; 3]>,
+    pub(in crate::cli) failures: Vec<[String; 3]>,
     /// Error and cause of the first failed batches.
-    pub(super) batch_failures: Vec<[String; 2]>,
+    pub(in crate::cli) batch_failures: Vec<[String; 2]>,
 }
 
 /// Batches that ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign)]
-pub(super) struct Batches {
+pub(in crate::cli) struct Batches {
     /// Those that ended with the answer of a Mapmill worker.
-    pub(super) answered: u64,
+    pub(in crate::cli) answered: u64,
     /// Those that ended well with another answer: what became of their items is not known.
-    pub(super) without_answer: u64,
+    pub(in crate::cli) without_answer: u64,
     /// Those that failed as a whole.
-    pub(super) failed: u64,
+    pub(in crate::cli) failed: u64,
     /// Those that were given up while they ran.
-    pub(super) stopped: u64,
+    pub(in crate::cli) stopped: u64,
 }
 
 /// Items that batches were given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign)]
-pub(super) struct Given {
-    pub(super) answered: u64,
-    pub(super) without_answer: u64,
+pub(in crate::cli) struct Given {
+    pub(in crate::cli) answered: u64,
+    pub(in crate::cli) without_answer: u64,
     /// In batches that failed as a whole: their ledger may be missing.
-    pub(super) failed: u64,
-    pub(super) stopped: u64,
+    pub(in crate::cli) failed: u64,
+    pub(in crate::cli) stopped: u64,
 }
 
 /// What workers said of their items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Items {
-    pub(super) total: u64,
-    pub(super) succeeded: u64,
-    pub(super) failed: u64,
-    pub(super) skipped: u64,
-    pub(super) unprocessed: u64,
+pub(in crate::cli) struct Items {
+    pub(in crate::cli) total: u64,
+    pub(in crate::cli) succeeded: u64,
+    pub(in crate::cli) failed: u64,
+    pub(in crate::cli) skipped: u64,
+    pub(in crate::cli) unprocessed: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Records {
-    pub(super) read: u64,
-    pub(super) written: u64,
-    pub(super) filtered: u64,
-    pub(super) rejected: u64,
+pub(in crate::cli) struct Records {
+    pub(in crate::cli) read: u64,
+    pub(in crate::cli) written: u64,
+    pub(in crate::cli) filtered: u64,
+    pub(in crate::cli) rejected: u64,
     /// Additional records of exploded arrays.
-    pub(super) exploded: u64,
+    pub(in crate::cli) exploded: u64,
     /// Records with a JSON object in which a name comes twice.
-    pub(super) duplicate_keys: u64,
+    pub(in crate::cli) duplicate_keys: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, AddAssign, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Bytes {
-    pub(super) read: u64,
-    pub(super) expanded: u64,
-    pub(super) written: u64,
+pub(in crate::cli) struct Bytes {
+    pub(in crate::cli) read: u64,
+    pub(in crate::cli) expanded: u64,
+    pub(in crate::cli) written: u64,
 }
 
 impl Batches {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::{Args, value_parser};
 
 use self::options::{FunctionProgram, SlowBucket, Variable};
-use super::run::endpoints::ServiceEndpoint;
+use super::run::endpoints::ServiceOptions;
 use super::run::services::LocalServices;
 use super::signals::{StopSignal, StopSignals};
 use super::terminal::{human_bytes, human_count, shorten};
@@ -114,10 +114,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     no_quotas: bool,
 
-    /// Reach a service that state machines call (sqs, sns, dynamodb, events) at this endpoint, over plain HTTP, instead
-    /// of playing it here; may be given several times
-    #[arg(long, value_name = "NAME=URL")]
-    endpoint: Vec<ServiceEndpoint>,
+    #[command(flatten)]
+    services: ServiceOptions,
 }
 
 /// What runs.
@@ -181,7 +179,7 @@ async fn start(
             (LocalServices::new(Arc::clone(store), Arc::clone(&host)), Some((server, host)))
         }
     };
-    services.reach(&arguments.endpoint)?;
+    services.set_up(&arguments.services)?;
     let options = StepFunctionsOptions {
         region: REGION.to_owned(),
         account: ACCOUNT.to_owned(),

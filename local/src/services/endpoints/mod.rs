@@ -64,8 +64,9 @@ pub struct Resources {
     pub queues: Option<Vec<String>>,
     /// ARNs of topics; `None`: every topic exists.
     pub topics: Option<Vec<String>>,
-    /// Tables with the attributes of their keys.
-    pub tables: BTreeMap<String, Vec<String>>,
+    /// Tables with the attributes of their keys; `None`: every table exists, and the first call that names a key tells which
+    /// attributes it has.
+    pub tables: Option<BTreeMap<String, Vec<String>>>,
 }
 
 /// All services that a state machine may call besides functions.
@@ -86,7 +87,7 @@ impl ServiceEndpoints {
             store,
             region: region.to_owned(),
             endpoints: BTreeMap::new(),
-            tables: Tables::new(&resources.tables),
+            tables: Tables::new(resources.tables.as_ref()),
             resources,
             recorder: Recorder::default(),
         }
@@ -147,7 +148,14 @@ impl ServiceEndpoints {
             Service::Sqs => self.recorder.send_message(&parameters, self.resources.queues.as_deref()),
             Service::Sns => self.recorder.publish(&parameters, self.resources.topics.as_deref()),
             Service::EventBridge => self.recorder.put_events(&parameters),
-            Service::DynamoDb => self.tables.call(action, &parameters),
+            Service::DynamoDb => {
+                let answer = self.tables.call(action, &parameters)?;
+                if let Some(action) = tables::WRITES.into_iter().find(|write| *write == action) {
+                    let table = tables::name(&parameters).to_owned();
+                    self.recorder.keep("dynamodb", action, &table, Value::Object(parameters));
+                }
+                Ok(answer)
+            }
         }
     }
 }

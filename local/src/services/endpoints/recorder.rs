@@ -1,4 +1,4 @@
-//! Queues, topics and event buses that only remember what was sent to them.
+//! Queues, topics and event buses that only remember what was sent to them; and what was written to tables.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -19,9 +19,11 @@ const ENTRIES_MAX: usize = 10;
 /// Something that was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// `sqs`, `sns` or `events`.
+    /// `sqs`, `sns`, `events` or `dynamodb`.
     pub service: &'static str,
-    /// URL of the queue, ARN of the topic or name of the bus.
+    /// The action, for instance `sendMessage`.
+    pub action: &'static str,
+    /// URL of the queue, ARN of the topic, name of the bus or of the table.
     pub target: String,
     /// Its id.
     pub id: String,
@@ -29,6 +31,17 @@ pub struct Message {
     pub content: Value,
     /// When it was sent.
     pub time: Timestamp,
+}
+
+impl Message {
+    /// The message for programs; `number` is its place among all that were sent, from 1.
+    #[must_use]
+    pub fn to_json(&self, number: u64) -> Value {
+        let Self { service, action, target, id, content, time } = self;
+        let time = time.to_string();
+        json!({"number": number, "time": time, "service": service, "action": action, "target": target, "id": id,
+            "content": content})
+    }
 }
 
 /// What was sent, in order.
@@ -42,7 +55,6 @@ struct Sent {
     messages: VecDeque<(usize, Message)>,
     bytes: usize,
     total: u64,
-    sequence: u64,
 }
 
 impl Recorder {
@@ -53,28 +65,52 @@ impl Recorder {
         sent.messages.iter().map(|(_, message)| message.clone()).collect()
     }
 
+    /// Remembered messages behind the one with this number, oldest first, with their numbers: at most so many, and not many
+    /// more bytes than so many, but at least one.
+    #[must_use]
+    pub fn messages_after(&self, number: u64, most: usize, bytes_max: usize) -> Vec<(u64, Message)> {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = sent.total - sent.messages.len() as u64;
+        let skipped = usize::try_from(number.saturating_sub(forgotten)).unwrap_or(usize::MAX);
+        let skipped = skipped.min(sent.messages.len());
+        let mut bytes = 0;
+        let wanted = sent.messages.range(skipped..).zip(forgotten + 1 + skipped as u64..).take(most);
+        let fitting = wanted.take_while(|((size, _), _)| {
+            let fits = bytes < bytes_max;
+            bytes += size;
+            fits
+        });
+        fitting.map(|((_, message), number)| (number, message.clone())).collect()
+    }
+
     /// How many messages were sent, forgotten ones included.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).total
     }
 
-    fn keep(&self, service: &'static str, target: &str, content: Value) -> (String, u64) {
+    /// Remembers something that was sent, and returns its id and its number.
+    pub(super) fn keep(
+        &self,
+        service: &'static str,
+        action: &'static str,
+        target: &str,
+        content: Value,
+    ) -> (String, u64) {
         let id = uuid::Uuid::new_v4().to_string();
         let bytes = content.to_string().len();
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.total += 1;
-        sent.sequence += 1;
         sent.bytes += bytes;
         let time = Timestamp::now();
-        let message = Message { service, target: target.to_owned(), id: id.clone(), content, time };
+        let message = Message { service, action, target: target.to_owned(), id: id.clone(), content, time };
         sent.messages.push_back((bytes, message));
         while sent.bytes > MESSAGES_BYTES_MAX
             && let Some((bytes, _)) = sent.messages.pop_front()
         {
             sent.bytes -= bytes;
         }
-        (id, sent.sequence)
+        (id, sent.total)
     }
 
     pub(super) fn send_message(
@@ -100,7 +136,7 @@ impl Recorder {
         if fifo && !parameters.contains_key("MessageGroupId") {
             return Err(missing("MessageGroupId"));
         }
-        let (id, sequence) = self.keep("sqs", queue, Value::Object(parameters.clone()));
+        let (id, sequence) = self.keep("sqs", "sendMessage", queue, Value::Object(parameters.clone()));
         let mut result = Map::new();
         if let Some(Value::Object(attributes)) = parameters.get("MessageAttributes") {
             result.insert("MD5OfMessageAttributes".to_owned(), json!(attributes_digest(attributes)));
@@ -140,7 +176,7 @@ impl Recorder {
             let message = "Invalid parameter: The MessageGroupId parameter is required for FIFO topics";
             return Err(Fault::modeled("InvalidParameter", 400, message));
         }
-        let (id, sequence) = self.keep("sns", target, Value::Object(parameters.clone()));
+        let (id, sequence) = self.keep("sns", "publish", target, Value::Object(parameters.clone()));
         let mut result = Map::from_iter([("MessageId".to_owned(), json!(id))]);
         if text("MessageGroupId").is_some() {
             result.insert("SequenceNumber".to_owned(), json!(sequence_number(sequence)));
@@ -172,7 +208,7 @@ impl Recorder {
                     return json!({"ErrorCode": "InvalidArgument", "ErrorMessage": message});
                 }
                 let bus = entry.get("EventBusName").and_then(Value::as_str).unwrap_or("default");
-                json!({"EventId": self.keep("events", bus, entry.clone()).0})
+                json!({"EventId": self.keep("events", "putEvents", bus, entry.clone()).0})
             })
             .collect();
         Ok(Map::from_iter([

@@ -1,6 +1,9 @@
 //! DynamoDB tables in memory: enough for state machines that keep and fetch items by key.
 //!
 //! What is not understood (conditions, projections, indexes) is refused by name, never ignored.
+//!
+//! Where tables are declared, only these exist. Otherwise every table exists, and its key is not known at first: items are
+//! kept in the order in which they came, and the first call that names a `Key` tells which attributes the key has.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,9 +20,17 @@ const ITEM_BYTES_MAX: usize = 400 * 1_024;
 
 type Item = Map<String, Value>;
 
+/// Actions that write, which are recorded.
+pub(super) const WRITES: [&str; 3] = ["putItem", "updateItem", "deleteItem"];
+
+/// Most tables that come to exist by being named.
+const TABLES_MAX: usize = 1_000;
+
 /// All tables.
 #[derive(Debug)]
 pub(super) struct Tables {
+    /// Whether every table exists that somebody names.
+    any: bool,
     state: Mutex<State>,
 }
 
@@ -29,18 +40,21 @@ struct State {
     bytes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Table {
+    /// Names of the key's attributes; empty as long as they are not known.
     keys: Vec<String>,
-    /// Items by the JSON text of their key.
+    /// Items by the JSON text of their key, or by the number of their coming.
     items: BTreeMap<String, Item>,
+    /// Items that came while the key was not known.
+    came: u64,
 }
 
 impl Tables {
-    pub(super) fn new(tables: &BTreeMap<String, Vec<String>>) -> Self {
-        let table = |keys: &Vec<String>| Table { keys: keys.clone(), items: BTreeMap::new() };
-        let tables = tables.iter().map(|(name, keys)| (name.clone(), table(keys))).collect();
-        Self { state: Mutex::new(State { tables, bytes: 0 }) }
+    pub(super) fn new(tables: Option<&BTreeMap<String, Vec<String>>>) -> Self {
+        let table = |keys: &Vec<String>| Table { keys: keys.clone(), ..Table::default() };
+        let declared = tables.into_iter().flatten().map(|(name, keys)| (name.clone(), table(keys))).collect();
+        Self { any: tables.is_none(), state: Mutex::new(State { tables: declared, bytes: 0 }) }
     }
 
     pub(super) fn call(&self, action: &str, parameters: &Map<String, Value>) -> Result<Map<String, Value>, Fault> {
@@ -76,14 +90,23 @@ impl Tables {
                 "the local engine does not support the parameter {name} of {action}"
             )));
         }
+        let name = name(parameters);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { tables, bytes } = &mut *state;
-        let name = parameters.get("TableName").and_then(Value::as_str).unwrap_or_default();
-        // A table may be named by its ARN.
-        let name = name.rsplit_once(":table/").map_or(name, |(_, name)| name);
+        if self.any && !tables.contains_key(name) && tables.len() < TABLES_MAX {
+            tables.insert(name.to_owned(), Table::default());
+        }
         let table = tables
             .get_mut(name)
             .ok_or_else(|| Fault::modeled("ResourceNotFoundException", 400, "Requested resource not found"))?;
+        if table.keys.is_empty() {
+            match (action, parameters.get("Key").and_then(Value::as_object)) {
+                ("putItem", _) => return table.take(name, parameters, bytes),
+                ("describeTable", _) => return Err(unknown_key(name)),
+                (_, Some(key)) => table.learn_key(key, bytes),
+                (_, None) => {}
+            }
+        }
         match action {
             "putItem" => table.put(parameters, bytes),
             "getItem" => table.get(parameters),
@@ -95,7 +118,61 @@ impl Tables {
     }
 }
 
+/// The table that a call names, by its name or its ARN.
+pub(super) fn name(parameters: &Map<String, Value>) -> &str {
+    let name = parameters.get("TableName").and_then(Value::as_str).unwrap_or_default();
+    name.rsplit_once(":table/").map_or(name, |(_, name)| name)
+}
+
+fn unknown_key(name: &str) -> Fault {
+    Fault::unsupported(format!(
+        "the key of the table \"{name}\" is not known for this: declare it with --table {name}=KEY"
+    ))
+}
+
+fn check_size(item: &Item) -> Result<(), Fault> {
+    if size(item) > ITEM_BYTES_MAX {
+        return Err(invalid("Item size has exceeded the maximum allowed size".to_owned()));
+    }
+    Ok(())
+}
+
 impl Table {
+    /// Keeps an item of a table whose key is not known. The oldest ones make place for it.
+    fn take(
+        &mut self,
+        name: &str,
+        parameters: &Map<String, Value>,
+        bytes: &mut usize,
+    ) -> Result<Map<String, Value>, Fault> {
+        if parameters.get("ReturnValues").is_some_and(|wanted| wanted != "NONE") {
+            return Err(unknown_key(name));
+        }
+        let item = object(parameters, "Item")?;
+        check_size(item)?;
+        while *bytes + size(item) > ITEMS_BYTES_MAX
+            && let Some((_, oldest)) = self.items.pop_first()
+        {
+            *bytes -= size(&oldest);
+        }
+        self.came += 1;
+        self.store(format!("{:020}", self.came), item.clone(), bytes)?;
+        Ok(Map::new())
+    }
+
+    /// Takes the attributes of a key from a call that names one. Of items with the same key the last one stays; those
+    /// without it would not have been accepted.
+    fn learn_key(&mut self, key: &Item, bytes: &mut usize) {
+        self.keys = key.keys().cloned().collect();
+        for (_, item) in std::mem::take(&mut self.items) {
+            let replaced = match self.key_of(&item, "") {
+                Ok(key) => self.items.insert(key, item),
+                Err(_) => Some(item),
+            };
+            *bytes -= replaced.as_ref().map_or(0, size);
+        }
+    }
+
     fn put(&mut self, parameters: &Map<String, Value>, bytes: &mut usize) -> Result<Map<String, Value>, Fault> {
         let item = object(parameters, "Item")?;
         let key = self.key_of(item, "One or more parameter values were invalid: Missing the key")?;
@@ -170,9 +247,7 @@ impl Table {
 
     fn store(&mut self, key: String, item: Item, bytes: &mut usize) -> Result<Option<Item>, Fault> {
         let (added, replaced) = (size(&item), self.items.get(&key).map_or(0, size));
-        if added > ITEM_BYTES_MAX {
-            return Err(invalid("Item size has exceeded the maximum allowed size".to_owned()));
-        }
+        check_size(&item)?;
         if *bytes + added - replaced > ITEMS_BYTES_MAX {
             let message = format!("the local tables hold at most {ITEMS_BYTES_MAX} bytes together");
             return Err(Fault::modeled("LimitExceededException", 400, message));

@@ -9,7 +9,8 @@ fn services() -> ServiceEndpoints {
     let store = Arc::new(ObjectStore::new(StoreOptions::default()).unwrap());
     store.create_bucket("bucket").unwrap();
     let tables = BTreeMap::from([("table".to_owned(), vec!["id".to_owned()])]);
-    let resources = Resources { topics: Some(vec!["arn:topic".to_owned()]), tables, ..Resources::default() };
+    let resources =
+        Resources { topics: Some(vec!["arn:topic".to_owned()]), tables: Some(tables), ..Resources::default() };
     ServiceEndpoints::new(store, "us-east-1", resources)
 }
 
@@ -206,6 +207,32 @@ async fn items_lie_in_tables() {
         Err(("DynamoDB.AmazonDynamoDBException", "Item size has exceeded")),
     )
     .await;
+}
+
+#[tokio::test]
+async fn tables_that_nobody_declared_learn_their_key() {
+    let store = Arc::new(ObjectStore::new(StoreOptions::default()).unwrap());
+    let services = &ServiceEndpoints::new(store, "us-east-1", Resources::default());
+    let item = |id: &str, n: u64| json!({"id": {"S": id}, "n": {"N": n.to_string()}});
+    let put = |item: Value| json!({"TableName": "any", "Item": item});
+    let key = |id: &str| json!({"TableName": "any", "Key": {"id": {"S": id}}});
+    for put_item in [item("a", 1), item("b", 2), item("a", 3), json!({"other": {"S": "x"}})] {
+        check(services, "dynamodb:putItem", put(put_item), Ok(json!({}))).await;
+    }
+    let query = json!({"TableName": "any", "KeyConditionExpression": "id = :id",
+        "ExpressionAttributeValues": {":id": {"S": "b"}}});
+    check(services, "aws-sdk:dynamodb:query", query, Ok(json!({"Count": 1, "Items": "*", "ScannedCount": 1}))).await;
+    let mut old = put(item("a", 4));
+    old["ReturnValues"] = json!("ALL_OLD");
+    let hint = "declare it with --table any=KEY";
+    check(services, "dynamodb:putItem", old.clone(), Err(("DynamoDB.AmazonDynamoDBException", hint))).await;
+    check(services, "dynamodb:getItem", key("a"), Ok(json!({"Item": item("a", 3)}))).await;
+    check(services, "dynamodb:putItem", old, Ok(json!({"Attributes": item("a", 3)}))).await;
+    check(services, "dynamodb:deleteItem", key("b"), Ok(json!({}))).await;
+    check(services, "dynamodb:getItem", key("b"), Ok(json!({}))).await;
+    let written = services.recorder().messages();
+    let written: Vec<_> = written.iter().map(|message| (message.action, message.target.as_str())).collect();
+    assert_eq!(written, [[("putItem", "any"); 5].as_slice(), &[("deleteItem", "any")]].concat());
 }
 
 /// Answers one request with this text and returns what was asked.

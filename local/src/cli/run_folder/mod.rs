@@ -1,4 +1,7 @@
-//! The folder that a finished `mapmill run` leaves: `summary.json`, the ledger and the result files of its Map Run.
+//! The folder that a finished `mapmill run` leaves: `summary.json`, the ledger, the result files of its Map Run, and what
+//! was sent to services that were played in the run.
+
+mod records;
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +12,10 @@ use crate::bounded_file;
 
 /// Largest `summary.json`.
 const SUMMARY_BYTES_MAX: u64 = 1024 * 1024;
-/// Largest file of a ledger or of results that is read: a batch has 10,000 lines at most. Result files may be larger when
-/// many batches fail; these are refused.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The file of a run with what was sent to services that were played in it.
+pub(super) const MESSAGES_FILE: &str = "messages.jsonl";
+/// Objects of a batch that were not done and are kept to be shown: all of a batch of `mapmill run`.
+const UNFINISHED_KEPT_MAX: usize = 10_000;
 
 /// The folder of a finished run.
 pub(super) struct RunFolder {
@@ -25,8 +29,10 @@ pub(super) struct Batch {
     succeeded: u64,
     skipped: u64,
     duration_ms: u64,
-    /// Lines of objects that failed or were not processed.
+    /// Lines of objects that failed or were not processed, the first of them.
     pub(super) unfinished: Vec<Value>,
+    /// How many there are.
+    pub(super) unfinished_total: u64,
 }
 
 impl RunFolder {
@@ -48,51 +54,57 @@ impl RunFolder {
         Ok(files.into_iter().map(|path| Batch::read(&path)))
     }
 
-    /// The records of batches that failed as a whole, as Step Functions keeps them.
-    pub(super) fn failed_batches(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<Value, CommandError>> + use<>, CommandError> {
-        let mut found = Vec::new();
+    /// Hands what was sent to the services played in the run to `take`.
+    pub(super) fn for_each_message(&self, take: impl FnMut(Value)) -> Result<(), CommandError> {
+        let path = self.folder.join(MESSAGES_FILE);
+        if path.exists() { records::for_each(&path, take) } else { Ok(()) }
+    }
+
+    /// Hands the records of batches that failed as a whole to `take`, as Step Functions keeps them.
+    pub(super) fn for_each_failed_batch(&self, mut take: impl FnMut(Value)) -> Result<(), CommandError> {
         for map_run in files(&self.folder.join("map-run"), |_| true)? {
             if map_run.is_dir() {
-                found.extend(files(&map_run, |name| name.starts_with("FAILED_"))?);
+                let failed = files(&map_run, |name| name.starts_with("FAILED_"))?;
+                failed.iter().try_for_each(|path| records::for_each(path, &mut take))?;
             }
         }
-        Ok(found.into_iter().flat_map(|path| match records(&path) {
-            Ok(records) => records.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        }))
+        Ok(())
     }
 }
 
 impl Batch {
     fn read(path: &Path) -> Result<Self, CommandError> {
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut batch = Self { name, succeeded: 0, skipped: 0, duration_ms: 0, unfinished: Vec::new() };
-        for line in records(path)? {
+        let mut batch =
+            Self { name, succeeded: 0, skipped: 0, duration_ms: 0, unfinished: Vec::new(), unfinished_total: 0 };
+        records::for_each(path, |line| {
             batch.duration_ms += line["duration_ms"].as_u64().unwrap_or(0);
             match line["status"].as_str() {
                 Some("succeeded") => batch.succeeded += 1,
                 Some("skipped") => batch.skipped += 1,
-                _ => batch.unfinished.push(line),
+                _ => {
+                    batch.unfinished_total += 1;
+                    if batch.unfinished.len() < UNFINISHED_KEPT_MAX {
+                        batch.unfinished.push(line);
+                    }
+                }
             }
-        }
+        })?;
         Ok(batch)
     }
 
     /// The batch in a line.
     pub(super) fn line(&self) -> String {
-        let Self { name, succeeded, skipped, duration_ms, unfinished } = self;
-        let unfinished = unfinished.len();
+        let Self { name, succeeded, skipped, duration_ms, unfinished_total, .. } = self;
         format!(
-            "batch {name}  {succeeded} succeeded · {skipped} skipped · {unfinished} not done · {duration_ms} ms of work"
+            "batch {name}  {succeeded} succeeded · {skipped} skipped · {unfinished_total} not done · {duration_ms} ms of work"
         )
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let Self { name, succeeded, skipped, duration_ms, unfinished } = self;
+        let Self { name, succeeded, skipped, duration_ms, unfinished, unfinished_total } = self;
         json!({"batch": name, "succeeded": succeeded, "skipped": skipped, "duration_ms": duration_ms,
-            "unfinished": unfinished})
+            "unfinished": unfinished, "unfinished_total": unfinished_total})
     }
 }
 
@@ -107,17 +119,6 @@ fn files(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, Com
     let mut paths: Vec<_> = paths.map(|entry| entry.path()).collect();
     paths.sort();
     Ok(paths)
-}
-
-/// The objects of a file that is a JSON array or has one JSON value a line.
-fn records(path: &Path) -> Result<Vec<Value>, CommandError> {
-    let bytes = bounded_file::read(path, FILE_BYTES_MAX).map_err(CommandError::failed)?;
-    let broken = |error| CommandError::failed(format!("{} is not JSON: {error}", path.display()));
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return serde_json::from_slice(&bytes).map_err(broken);
-    }
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(|line| serde_json::from_slice(line).map_err(broken)).collect()
 }
 
 #[cfg(test)]
@@ -144,9 +145,10 @@ mod tests {
         let run = RunFolder::open(folder.path()).unwrap();
         let batches: Vec<_> = run.batches().unwrap().map(|batch| batch.unwrap()).collect();
         assert_eq!(batches[0].line(), "batch b1  1 succeeded · 0 skipped · 1 not done · 3 ms of work");
-        assert_eq!(batches[0].unfinished[0]["key"], "k");
-        let failed: Vec<_> = run.failed_batches().unwrap().map(Result::unwrap).collect();
-        assert_eq!(failed[0]["Error"], "Mine");
+        assert_eq!((&batches[0].unfinished[0]["key"], batches[0].unfinished_total), (&json!("k"), 1));
+        let mut failed = Vec::new();
+        run.for_each_failed_batch(|batch| failed.push(batch)).unwrap();
+        assert_eq!(failed, [json!({"Name": "c", "Error": "Mine"})]);
         write("ledger/b2.jsonl", "no JSON\n");
         assert!(run.batches().unwrap().nth(1).unwrap().is_err());
     }
