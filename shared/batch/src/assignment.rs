@@ -8,13 +8,27 @@ use crate::item_error::ItemError;
 use crate::names;
 use crate::object::{Addresses, Run};
 use crate::places::{check_read, check_write};
-use job::{KeyMatch, RejectPolicy};
+use job::{Job, KeyMatch, RejectPolicy};
 use object_store::{ETag, ErrorClass, ObjectAddress, ObjectKey, Places};
 
 /// What is to be done with an item.
 pub(crate) enum Assignment {
     Skip(&'static str),
     Process(Addresses, Option<ETag>),
+}
+
+/// Why an object below the source's prefix is not to be processed, by its key and size alone; none if it is. What plans a run
+/// asks this as well, so that it counts what workers do.
+#[must_use]
+pub fn skip_reason(job: &Job, key: &ObjectKey, size: Option<u64>) -> Option<&'static str> {
+    match job.source.matches(key.as_str()) {
+        KeyMatch::OutsidePrefix => None,
+        _ if names::is_our_own(key) => Some("written_by_mapmill"),
+        _ if key.is_folder_marker() && size.unwrap_or(0) == 0 => Some("folder_marker"),
+        KeyMatch::NotIncluded => Some("not_included"),
+        KeyMatch::Included if size == Some(0) => Some("empty_object"),
+        KeyMatch::Included => None,
+    }
 }
 
 /// Decides about an item before anything is read.
@@ -38,16 +52,12 @@ pub(crate) fn assign(
         return Err(configuration("unexpected_bucket", message));
     }
     let key = ObjectKey::parse(&item.key).map_err(|error| bad_data("invalid_key", error.to_string()))?;
-    match source.matches(key.as_str()) {
-        KeyMatch::OutsidePrefix => {
-            let message = format!("expected a key that begins with source.prefix ({})", source.prefix.as_str());
-            return Err(configuration("outside_prefix", message));
-        }
-        _ if names::is_our_own(&key) => return Ok(Assignment::Skip("written_by_mapmill")),
-        _ if key.is_folder_marker() && item.size.unwrap_or(0) == 0 => return Ok(Assignment::Skip("folder_marker")),
-        KeyMatch::NotIncluded => return Ok(Assignment::Skip("not_included")),
-        KeyMatch::Included if item.size == Some(0) => return Ok(Assignment::Skip("empty_object")),
-        KeyMatch::Included => {}
+    if source.matches(key.as_str()) == KeyMatch::OutsidePrefix {
+        let message = format!("expected a key that begins with source.prefix ({})", source.prefix.as_str());
+        return Err(configuration("outside_prefix", message));
+    }
+    if let Some(reason) = skip_reason(&run.job, &key, item.size) {
+        return Ok(Assignment::Skip(reason));
     }
     let source = ObjectAddress::parse(source.bucket.as_str(), key.as_str())
         .map_err(|error| configuration("invalid_bucket", error.to_string()))?;

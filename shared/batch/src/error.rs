@@ -16,12 +16,17 @@ pub mod error_name {
     pub const THROTTLED: &str = "Mapmill.Throttled";
     /// Items failed and the job says `on_failure: fail`.
     pub const BATCH_FAILED: &str = "Mapmill.BatchFailed";
+    /// A run as planned would fail; the message names the quota.
+    pub const PLAN_REFUSED: &str = "Mapmill.PlanRefused";
     /// A fault of Mapmill itself.
     pub const INTERNAL: &str = "Mapmill.Internal";
 
-    /// All of them.
-    pub const ALL: [&str; 7] =
-        [INVALID_EVENT, INVALID_JOB, ACCESS_DENIED, TRANSIENT, THROTTLED, BATCH_FAILED, INTERNAL];
+    /// A run whose report says that it failed. No function raises it: the state machines end with it.
+    pub const RUN_FAILED: &str = "Mapmill.RunFailed";
+
+    /// All that functions raise.
+    pub const ALL: [&str; 8] =
+        [INVALID_EVENT, INVALID_JOB, ACCESS_DENIED, TRANSIENT, THROTTLED, BATCH_FAILED, PLAN_REFUSED, INTERNAL];
 }
 
 /// Why a batch has no outcome. Items that fail do not fail their batch unless the job says so.
@@ -45,6 +50,9 @@ pub enum BatchError {
     /// Items failed and the job says `on_failure: fail`.
     #[error("{0}")]
     BatchFailed(String),
+    /// A run as planned would fail; names the quota.
+    #[error("{0}")]
+    PlanRefused(String),
     /// A fault of Mapmill itself.
     #[error("{0}")]
     Internal(String),
@@ -61,6 +69,7 @@ impl BatchError {
             Self::Transient(_) => error_name::TRANSIENT,
             Self::Throttled(_) => error_name::THROTTLED,
             Self::BatchFailed(_) => error_name::BATCH_FAILED,
+            Self::PlanRefused(_) => error_name::PLAN_REFUSED,
             Self::Internal(_) => error_name::INTERNAL,
         }
     }

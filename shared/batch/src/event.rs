@@ -12,7 +12,7 @@ mod url_key;
 
 pub use item::{Item, ItemRange};
 pub(crate) use raw::{parts, unreadable};
-pub(crate) use url_key::decode_key;
+pub use url_key::decode_key;
 
 use crate::error::BatchError;
 use item::Keys;
@@ -135,8 +135,11 @@ impl About<'_> {
     }
 }
 
-/// Refuses a run id that could lead out of its folder.
-pub(crate) fn check_run_id(run_id: &str, place: &str) -> Result<(), BatchError> {
+/// Refuses a run id that could lead out of its folder. `place` is where it was found.
+///
+/// # Errors
+/// [`BatchError::InvalidEvent`].
+pub fn check_run_id(run_id: &str, place: &str) -> Result<(), BatchError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let is_dots = run_id.bytes().all(|byte| byte == b'.');
     if (1..=MAX_RUN_ID).contains(&run_id.len()) && run_id.bytes().all(allowed) && !is_dots {

@@ -35,13 +35,14 @@ mod stream_options;
 mod tries;
 mod worker;
 
+pub use assignment::skip_reason;
 pub use batch_operations::{Answer, JOB_VARIABLE, MAX_TASKS, ResultCode, TaskAnswer, TaskAnswers, answer};
 pub use budget::{Budget, MAX_IN_FLIGHT};
 pub use deadline::Deadline;
 pub use error::{BatchError, error_name};
-pub use event::{Event, Item, ItemRange, JobReference, MAX_ITEMS};
+pub use event::{Event, Item, ItemRange, JobReference, MAX_ITEMS, check_run_id, decode_key};
 pub use ledger::{LedgerLine, LinePosition, Status, WrittenObject, batch_id, ledger_address};
-pub use log::STAGE_TARGET;
+pub use log::{STAGE_TARGET, identify, identify_job};
 pub use observer::Observer;
 pub use outcome::{Address, Bytes, Failure, ItemCounts, MAX_OUTCOME_BYTES, Outcome, Records};
 pub use overlap::Overlap;

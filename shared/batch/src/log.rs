@@ -38,12 +38,12 @@ pub(crate) fn stage(stage: Stage) -> Span {
 }
 
 /// Names the run in all further lines of the invocation.
-pub(crate) fn identify(event: &Event) {
+pub fn identify(event: &Event) {
     Span::current().record("correlation_id", event.correlation_id.as_str()).record("run_id", event.run_id.as_str());
 }
 
 /// Names the job in all further lines of the invocation.
-pub(crate) fn identify_job(job: &Job) {
+pub fn identify_job(job: &Job) {
     Span::current().record("job", job.name.as_str());
 }
 

@@ -18,11 +18,12 @@ use std::str::FromStr;
 /// Bytes of an item of a listing beside its key, with a comma: ETag, size, times and names, as Step Functions writes them.
 pub(crate) const LISTED_ITEM_BYTES: u64 = 124;
 
-/// Bytes of an item of a unit beside its key: ETag, size, a range and names, as the plan writes them.
-pub(crate) const UNIT_ITEM_BYTES: u64 = 130;
+/// Bytes of an item of a unit beside its key: ETag, size and names, as the plan writes them, with a comma.
+pub(crate) const UNIT_ITEM_BYTES: u64 = 80;
 
-/// Bytes of a batch's input beside the job and the items: the run's ids and the names around them.
-pub(crate) const ENVELOPE_BYTES: u64 = 512;
+/// Bytes of a batch's input beside the job and the items: the run's ids, of a group also where its results go, and the names
+/// around them.
+pub(crate) const ENVELOPE_BYTES: u64 = 2048;
 
 /// Workers are planned for nine tenths of the account's concurrency: the rest is for the other functions.
 const SHARE_OF_ACCOUNT: f64 = 0.9;
@@ -117,6 +118,9 @@ pub struct Design {
     pub batch_seconds: f64,
     /// Objects of lines that are larger are cut into ranges of at most this size; only of packed and repair.
     pub range_bytes: Option<u64>,
+    /// Bytes that the items of a batch may have in its input.
+    #[serde(skip)]
+    pub room_bytes: u64,
     /// Batches that may run at the same time in all, by the account and what was asked for.
     #[serde(skip)]
     pub(crate) workers: u64,
@@ -177,6 +181,7 @@ impl Design {
             group_concurrency: None,
             batch_seconds,
             range_bytes,
+            room_bytes: room,
             workers,
             items_by_bytes,
         };

@@ -116,8 +116,8 @@ pub fn forecast(
     seconds.total = seconds.plan + seconds.map_runs + seconds.batches + seconds.report;
 
     let events = Events {
-        parent: history::execution(1, 2, 3),
-        standard_child: (strategy == Strategy::Nested).then(|| history::execution(1, 0, 1)),
+        parent: history::execution(1, 3, 3),
+        standard_child: (strategy == Strategy::Nested).then(|| history::execution(1, 0, 0)),
     };
     let mut forecast = Forecast {
         items: shape.items,
@@ -262,7 +262,7 @@ fn warnings(forecast: &Forecast, job: &Job, survey: &Survey, rates: &Rates) -> V
     }
     let range = design.range_bytes.unwrap_or(u64::MAX);
     let uncut = survey.largest.iter().find(|object| object.kind != Kind::Lines && object.bytes > range);
-    if let Some(object) = uncut {
+    if let Some(object) = uncut.filter(|_| design.strategy == Strategy::Packed) {
         warnings.push(format!(
             "{} of {} bytes is heavier than a batch and is not cut: {}",
             object.key,

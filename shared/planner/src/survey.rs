@@ -116,8 +116,8 @@ pub struct KeyLengths {
     pub longest: u64,
 }
 
-/// Keys below the prefix that are no items of a packed run, because a worker would skip them, by the reason that the ledger
-/// would give. Without `written_by_mapmill` they also are what the workers of the other strategies skip.
+/// Keys below the prefix that are not to be processed, by the reason that the ledger would give. A packed run leaves them out;
+/// the workers of the other strategies skip them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Left out by `source.include`.
@@ -139,6 +139,17 @@ impl LeftOut {
     pub fn total(&self) -> u64 {
         let Self { not_included, folder_marker, empty_object, written_by_mapmill, not_present } = self;
         not_included + folder_marker + empty_object + written_by_mapmill + not_present
+    }
+
+    /// Counts a key by the reason that the ledger would give for skipping it.
+    pub fn count(&mut self, reason: &str) {
+        match reason {
+            "not_included" => self.not_included += 1,
+            "folder_marker" => self.folder_marker += 1,
+            "empty_object" => self.empty_object += 1,
+            "written_by_mapmill" => self.written_by_mapmill += 1,
+            _ => self.not_present += 1,
+        }
     }
 
     fn merge(&mut self, other: &Self) {

@@ -200,5 +200,5 @@ fn with_workers_the_guides_objects_need_no_nesting() {
     let simple = compared[0].1.as_ref().unwrap();
     assert!(simple.seconds.total < 60.0, "{simple:?}");
     assert!(simple.cost.s3_requests > simple.cost.step_functions, "{:?}", simple.cost);
-    assert_eq!(simple.events.parent, 24);
+    assert_eq!(simple.events.parent, 29);
 }

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 ///
 /// # Errors
 /// It is not UTF-8, which every key is.
-pub(crate) fn decode_key(encoded: &str) -> Result<String, &'static str> {
+pub fn decode_key(encoded: &str) -> Result<String, &'static str> {
     let spaced = encoded.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();
     decoded.map(Into::into).map_err(|_| "expected a URL-encoded key of UTF-8, found other bytes")
