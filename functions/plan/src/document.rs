@@ -87,6 +87,27 @@ pub struct Answer {
     pub warnings: Vec<String>,
 }
 
+/// What an invocation answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// To a state machine.
+    Answer(Box<Answer>),
+    /// To whoever only wants the source looked at (`survey_only`).
+    Survey {
+        /// Version of this shape, 1.
+        version: u32,
+        /// What is known of the source.
+        survey: Box<Survey>,
+    },
+}
+
+impl Reply {
+    pub(crate) fn of(answer: Answer) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
 /// All that is known of a run that was planned, or is being planned.
 pub(crate) struct Planned<'a> {
     pub(crate) request: &'a Request,

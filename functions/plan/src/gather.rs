@@ -36,7 +36,8 @@ pub(crate) async fn gather(
 ) -> Result<Gathered, BatchError> {
     let (store, writable) = (worker.store(), worker.writable());
     let is_listing = request.inventory.is_none() && request.repairs.is_none();
-    let mut progress = if is_listing {
+    let sets_aside = request.strategy.has_units() && !request.is_survey;
+    let mut progress = if is_listing && !request.is_survey {
         Progress::read(store, names, job.digest(), request.strategy).await?
     } else {
         Progress::new(job.digest(), request.strategy)
@@ -50,7 +51,7 @@ pub(crate) async fn gather(
     let mut line = String::new();
     while let Some(page) = source.next_page().await? {
         for found in &page {
-            if !count(&mut progress.survey, found, request.strategy, job) || !request.strategy.has_units() {
+            if !count(&mut progress.survey, found, request.strategy, job) || !sets_aside {
                 continue;
             }
             line.clear();
@@ -61,6 +62,7 @@ pub(crate) async fn gather(
         }
         // At least one page is taken, so every invocation comes further.
         if source.can_be_left()
+            && !request.is_survey
             && !deadline.leaves_time_for(CLOSING)
             && let Some(last) = page.last()
         {
@@ -70,7 +72,7 @@ pub(crate) async fn gather(
     }
     let packing =
         PACKING_AN_ITEM * u32::try_from(progress.survey.objects()).unwrap_or(u32::MAX) + Duration::from_secs(1);
-    if source.can_be_left() && request.strategy.has_units() && !deadline.leaves_time_for(packing) {
+    if source.can_be_left() && sets_aside && !deadline.leaves_time_for(packing) {
         progress.is_listed = true;
         return leave(progress, &mut spool, worker, names).await;
     }

@@ -25,7 +25,7 @@ mod source;
 mod spool;
 mod units;
 
-pub use document::{Answer, BatchNumbers, Place, Units};
+pub use document::{Answer, BatchNumbers, Place, Reply, Units};
 pub use plan::plan;
 pub use request::Request;
 
@@ -48,7 +48,7 @@ static RATES: LazyLock<Result<Rates, String>> = LazyLock::new(|| {
 /// # Errors
 /// [`BatchError::PlanRefused`] when the run would fail; others when the job is not valid, or the source or the output cannot
 /// be reached.
-pub async fn handle(worker: Worker, event: Value, deadline: Deadline) -> Result<Answer, BatchError> {
+pub async fn handle(worker: Worker, event: Value, deadline: Deadline) -> Result<Reply, BatchError> {
     let rates = RATES.as_ref().map_err(|message| BatchError::AccessDenied(message.clone()))?;
     plan(&worker, &event, rates, deadline).await
 }

@@ -1,12 +1,14 @@
 //! A plan from payload to answer.
 
-use crate::document::{Answer, Planned, Units};
+use crate::document::{Answer, Planned, Reply, Units};
 use crate::gather::{Gathered, gather};
 use crate::names::Names;
 use crate::request::Request;
+use crate::spool::Spool;
 use crate::units;
 use batch::{BatchError, Deadline, Worker, identify, identify_job};
-use planner::{Rates, forecast};
+use job::Job;
+use planner::{Rates, Survey, forecast};
 use serde_json::Value;
 
 /// Plans a run, or goes on with planning one.
@@ -14,7 +16,7 @@ use serde_json::Value;
 /// # Errors
 /// [`BatchError::PlanRefused`] names the quota at which the run would fail. The others say what is wrong with the payload, the
 /// job, the rights or the store.
-pub async fn plan(worker: &Worker, payload: &Value, rates: &Rates, deadline: Deadline) -> Result<Answer, BatchError> {
+pub async fn plan(worker: &Worker, payload: &Value, rates: &Rates, deadline: Deadline) -> Result<Reply, BatchError> {
     let request = Request::parse(payload)?;
     identify(&request.event);
     let job = worker.job(&request.event.job).await?;
@@ -28,11 +30,26 @@ pub async fn plan(worker: &Worker, payload: &Value, rates: &Rates, deadline: Dea
             let (survey, warnings) = (&survey, Vec::new());
             let left = Planned { request, job, names, survey, forecast: None, items, units: None, warnings };
             tracing::info!(strategy = request.strategy.name(), items, bytes_read = survey.bytes(), "plan continues");
-            return left.answer();
+            return left.answer().map(Reply::of);
         }
         Gathered::All { survey, spool, warnings } => (survey, spool, warnings),
     };
-    let survey = &survey;
+    if request.is_survey {
+        return Ok(Reply::Survey { version: 1, survey: Box::new(survey) });
+    }
+    let answer = write(worker, (request, job, names), &survey, spool, warnings, rates).await?;
+    Ok(Reply::of(answer))
+}
+
+/// Writes the batches and the plan of a source that was seen to its end.
+async fn write(
+    worker: &Worker,
+    (request, job, names): (&Request, &Job, &Names),
+    survey: &Survey,
+    spool: Spool,
+    warnings: Vec<String>,
+    rates: &Rates,
+) -> Result<Answer, BatchError> {
     let forecast = forecast(request.strategy, job, survey, rates, &request.overrides, request.job_bytes)
         .map_err(|refused| BatchError::PlanRefused(refused.to_string()))?;
     let (mut items, mut written) = (forecast.items, None);

@@ -20,6 +20,8 @@ pub struct Request {
     pub repairs: Option<String>,
     /// The job as it stands in the input of every batch, in bytes.
     pub job_bytes: u64,
+    /// The source is only to be looked at, and nothing to be written.
+    pub is_survey: bool,
 }
 
 /// `batch` of the execution's input.
@@ -79,7 +81,8 @@ impl Request {
             JobReference::Address(address) => address.len() + 2,
         };
         let overrides = Overrides { max_items, max_concurrency, tolerated_failure_percentage };
-        Ok(Self { event, strategy, overrides, inventory, repairs, job_bytes: job_bytes as u64 })
+        let is_survey = payload.get("survey_only").and_then(Value::as_bool).unwrap_or(false);
+        Ok(Self { event, strategy, overrides, inventory, repairs, job_bytes: job_bytes as u64, is_survey })
     }
 }
 

@@ -83,6 +83,19 @@ async fn units_hold_the_items_of_the_listing() {
 }
 
 #[tokio::test]
+async fn a_survey_writes_nothing() {
+    let store = store(&MIXED);
+    let objects = store.addresses().len();
+    let payload = payload("packed", &only_data(), json!({"survey_only": true}));
+    let worker = support::worker(Arc::new(store.clone()));
+    let reply = plan::plan(&worker, &payload, &Rates::built_in().unwrap(), Deadline::UNKNOWN).await.unwrap();
+    let reply = serde_json::to_value(reply).unwrap();
+    assert_eq!((&reply["version"], &reply["survey"]["keys"]["longest"]), (&json!(1), &json!(15)));
+    assert_eq!(reply["survey"]["largest"][0], json!({"key": "in/sub/d.csv.gz", "bytes": 50, "kind": "compressed"}));
+    assert_eq!(store.addresses().len(), objects);
+}
+
+#[tokio::test]
 async fn nothing_to_do_is_said() {
     for strategy in ["simple", "nested", "packed"] {
         let store = store(&[]);
@@ -383,4 +396,27 @@ async fn the_answer_is_always_small() {
         plan_with(Arc::new(store), &payload("packed", &job(json!({})), json!({})), Deadline::UNKNOWN).await.unwrap();
     let text = serde_json::to_string(&answer).unwrap();
     assert!(!answer.warnings.is_empty() && text.len() < 32 * 1024, "{} bytes: {text}", text.len());
+}
+
+/// The planner cannot ask the worker how many objects overlap; here both are asked.
+#[test]
+fn the_model_overlaps_objects_as_the_worker_does() {
+    let job = job::Job::from_value(job(json!({}))).unwrap();
+    for memory in [128, 256, 512, 1024, 1769, 4096, 10_240] {
+        let rates = Rates::with_overrides(&json!({"worker": {"memory_mb": memory}}).to_string()).unwrap();
+        let (model, budget) = (Model::new(&job, &rates), batch::Budget::of_function(memory));
+        for (key, kind, size) in [
+            ("a.ndjson", Kind::Lines, 1000),
+            ("a.ndjson", Kind::Lines, 1 << 30),
+            ("a.csv.gz", Kind::Compressed, 1 << 30),
+        ] {
+            let of_worker = budget.mebibytes() / budget.weight(&job, key, Some(size));
+            let of_model = model.in_flight(kind, size as f64);
+            let differ = of_worker.abs_diff(of_model);
+            assert!(
+                differ * 10 <= of_worker.max(of_model) + 9,
+                "{memory} MB, {key} of {size}: {of_worker} and {of_model}"
+            );
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod history;
 mod input;
 pub mod job_file;
 mod messages;
+mod plan;
 mod run;
 mod run_folder;
 mod sample;
@@ -59,6 +60,8 @@ enum Command {
     Input(input::Arguments),
     /// Show what was sent to queues, topics, event buses and tables
     Messages(messages::Arguments),
+    /// Work out what a run will take and cost, before anything runs
+    Plan(plan::Arguments),
     /// Run a job on this machine: its whole state machine over a folder of objects
     Run(run::Arguments),
     /// Make many distinct objects from the records of one file
@@ -93,6 +96,7 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Exit, CommandError>
         Command::History(arguments) => history::run(&arguments, terminal),
         Command::Input(arguments) => input::run(&arguments, terminal),
         Command::Messages(arguments) => messages::run(&arguments, terminal),
+        Command::Plan(arguments) => plan::run(&arguments, terminal),
         Command::Run(arguments) => run::run(&arguments, terminal),
         Command::Sample(arguments) => sample::run(arguments, terminal),
         Command::Schema(arguments) => schema::run(&arguments, terminal),
@@ -153,7 +157,19 @@ mod tests {
         check("messages --endpoint http://127.0.0.1:1 --service sns --json", true);
         check("messages out/run --limit 5", true);
         check("messages --service s3", false);
+        check("plan --job j.yaml --source d", true);
+        check("plan --job j.yaml --source s3://b/p --strategy packed --prices p.json --json", true);
+        check("plan --job j.yaml --objects 65000 --mean-size 200KB --compare", true);
+        check("plan --job j.yaml --inventory s3://b/manifest.json --max-items 5 --max-concurrency 20", true);
+        check("plan --job j.yaml", false);
+        check("plan --job j.yaml --objects 5", false);
+        check("plan --job j.yaml --source d --objects 5 --mean-size 1KB", false);
+        check("plan --job j.yaml --source d --strategy repair", false);
+        check("plan --job j.yaml --source d --strategy simple --compare", false);
         check("run --job j.yaml --data d --out o", true);
+        check("run --job j.yaml --data d --out o --strategy nested", true);
+        check("run --job j.yaml --data d --out o --strategy fast", false);
+        check("run --job j.yaml --data d --out o --strategy packed --state-machine m.json", false);
         check("run --job j.yaml --data d --out o --max-items 5 --max-concurrency 2 --memory 128 --timeout 10", true);
         check("run --job j.yaml --data d", false);
         check("run --job j.yaml --data d --out o --memory 64", false);

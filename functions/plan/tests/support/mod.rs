@@ -1,5 +1,11 @@
 //! A bucket that is listed without being there, and plans made of it.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test program uses a part of this")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::allow_attributes,
+    reason = "each test program uses a part of this"
+)]
 
 use async_trait::async_trait;
 use batch::{BatchError, Budget, Deadline, Worker};
@@ -9,7 +15,7 @@ use object_store::{
     ETag, ListPage, ListRequest, ListedObject, MultipartUpload, ObjectAddress, ObjectError, ObjectHead, ObjectReader,
     ObjectStore, OpenRequest, UploadState, WriteRequest, Written,
 };
-use plan::{Answer, plan};
+use plan::{Answer, Reply, plan};
 use planner::Rates;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -116,7 +122,10 @@ pub fn worker(store: Arc<dyn ObjectStore>) -> Worker {
 }
 
 pub async fn plan_with(store: Arc<dyn ObjectStore>, payload: &Value, deadline: Deadline) -> Result<Answer, BatchError> {
-    plan(&worker(store), payload, &Rates::built_in().unwrap(), deadline).await
+    match plan(&worker(store), payload, &Rates::built_in().unwrap(), deadline).await? {
+        Reply::Answer(answer) => Ok(*answer),
+        Reply::Survey { survey, .. } => panic!("expected a plan, found {survey:?}"),
+    }
 }
 
 pub fn address(bucket: &str, key: &str) -> ObjectAddress {

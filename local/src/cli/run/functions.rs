@@ -5,11 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use job::Job;
+use serde_json::json;
 
 use super::machine::Machine;
 use super::{Arguments, CommandError, Terminal, cores};
 use crate::lambda_host::{ENVIRONMENTS_MAX, FunctionConfig, HostError, WhenBusy, environments_that_fit};
 use crate::s3::S3Server;
+
+/// The function that plans a run.
+const PLAN: &str = "plan";
+/// The function that reports on a run.
+const REPORT: &str = "report";
+/// The time of the functions that are invoked once for a run, as they are deployed.
+const ONCE_A_RUN_SECONDS: u64 = 900;
 
 /// A function that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +42,17 @@ pub(super) fn configure(
         terminal.warning(format!("{message} {fitting} of {environments} processes of a function; the others wait"));
     }
     let configs = functions.into_iter().map(|function| {
+        // What is invoked once for a run is not what is to be tried with little time.
+        let is_worker = !matches!(function, PLAN | REPORT);
+        let timeout = if is_worker { u64::from(arguments.timeout) } else { ONCE_A_RUN_SECONDS };
         let config = FunctionConfig {
             name: function.to_owned(),
             command: folder.join(function),
             arguments: Vec::new(),
             memory_mb: arguments.memory,
-            timeout: Duration::from_secs(u64::from(arguments.timeout)),
+            timeout: Duration::from_secs(timeout),
             environment: BTreeMap::new(),
-            max_environments: Some(environments.min(fitting)),
+            max_environments: Some(if is_worker { environments.min(fitting) } else { 1 }),
             when_busy: WhenBusy::Wait,
             limit_memory: arguments.limit_memory,
         };
@@ -72,6 +83,14 @@ pub(super) fn variables(job: &Job, server: &S3Server) -> BTreeMap<String, String
     variables.insert("MAPMILL_READ".to_owned(), place(job.source.bucket.as_str(), job.source.prefix.as_str()));
     variables.insert("MAPMILL_WRITE".to_owned(), place(job.output.bucket.as_str(), job.output.prefix.as_str()));
     variables
+}
+
+/// Tells the plan how the worker is set up here, and that starting a batch costs little.
+pub(super) fn add_variables(function: &mut FunctionConfig, arguments: &Arguments) {
+    if function.name == PLAN {
+        let rates = json!({"worker": {"memory_mb": arguments.memory, "least_batch_seconds": 0.5}}).to_string();
+        function.environment.insert("MAPMILL_RATES".to_owned(), rates);
+    }
 }
 
 /// Environments of a function: one for every batch at a time, if the user said how many, else one for every core.

@@ -3,14 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use planner::Strategy;
 use serde_json::Value;
 
 use super::CommandError;
 use crate::asl::{DEFINITION_BYTES_MAX, Definition, substitute};
 use crate::bounded_file;
 
-/// The state machine used when the user names none; the one that is deployed.
+/// The state machines that are deployed.
 const SIMPLE: &str = include_str!("../../../../statemachine/simple.asl.json");
+const NESTED: &str = include_str!("../../../../statemachine/nested.asl.json");
+const PACKED: &str = include_str!("../../../../statemachine/packed.asl.json");
+const REPAIR: &str = include_str!("../../../../statemachine/repair.asl.json");
+
+/// What stands for the resources that a template makes. Here they are played (`services::endpoints`).
+const RESOURCES: [(&str, &str); 3] = [
+    ("NotificationTopicArn", "arn:aws:sns:us-east-1:000000000000:mapmill"),
+    ("DeadLetterQueueUrl", "https://sqs.us-east-1.amazonaws.com/000000000000/mapmill"),
+    ("FailureTableName", FAILURE_TABLE),
+];
+
+/// The table of failed batches.
+pub(super) const FAILURE_TABLE: &str = "mapmill-failures";
+/// The attributes of its key.
+pub(super) const FAILURE_KEY: [&str; 2] = ["run_id", "batch"];
 
 /// Tokens of this form stand for the ARN of a function: `${TransformFunctionArn}` for the program `transform`.
 const SUFFIX: &str = "FunctionArn";
@@ -25,9 +41,9 @@ pub(in crate::cli) struct Machine {
 }
 
 impl Machine {
-    /// Reads a definition file, or takes the built-in one.
-    pub(in crate::cli) fn load(path: Option<&Path>) -> Result<Self, CommandError> {
-        let Some(path) = path else { return Ok(Self::of_text("simple", SIMPLE.to_owned())) };
+    /// Reads a definition file, or takes the built-in one of a strategy.
+    pub(in crate::cli) fn load(strategy: Strategy, path: Option<&Path>) -> Result<Self, CommandError> {
+        let Some(path) = path else { return Ok(Self::built_in(strategy)) };
         let bytes = bounded_file::read(path, DEFINITION_BYTES_MAX as u64).map_err(CommandError::usage)?;
         let text =
             String::from_utf8(bytes).map_err(|_| CommandError::usage(format!("{} is not UTF-8", path.display())))?;
@@ -36,6 +52,16 @@ impl Machine {
         let name: String =
             stem.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
         Ok(Self::of_text(&name, text))
+    }
+
+    fn built_in(strategy: Strategy) -> Self {
+        let text = match strategy {
+            Strategy::Simple => SIMPLE,
+            Strategy::Nested => NESTED,
+            Strategy::Packed => PACKED,
+            Strategy::Repair => REPAIR,
+        };
+        Self::of_text(strategy.name(), text.to_owned())
     }
 
     fn of_text(name: &str, text: String) -> Self {
@@ -56,7 +82,10 @@ impl Machine {
 
     /// The definition with the functions' ARNs filled in.
     pub(in crate::cli) fn definition(&self, arn: impl Fn(&str) -> String) -> Result<Definition, CommandError> {
-        let values = self.tokens.iter().map(|(token, function)| (token.clone(), arn(function))).collect();
+        let functions = self.tokens.iter().map(|(token, function)| (token.clone(), arn(function)));
+        let resources = RESOURCES.iter().filter(|(token, _)| self.text.contains(token));
+        let values =
+            functions.chain(resources.map(|(token, value)| ((*token).to_owned(), (*value).to_owned()))).collect();
         let text = substitute(&self.text, &values).map_err(CommandError::usage)?;
         Definition::parse(&text).map_err(CommandError::usage)
     }
@@ -129,10 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_state_machine_is_accepted() {
-        let machine = Machine::load(None).unwrap();
-        assert_eq!(machine.functions().into_iter().collect::<Vec<_>>(), ["transform"]);
-        let arn = |function: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
-        machine.definition(arn).unwrap();
+    fn the_built_in_state_machines_are_accepted() {
+        for strategy in [Strategy::Simple, Strategy::Nested, Strategy::Packed, Strategy::Repair] {
+            let machine = Machine::load(strategy, None).unwrap();
+            assert_eq!(machine.name, strategy.name());
+            assert_eq!(machine.functions().into_iter().collect::<Vec<_>>(), ["plan", "report", "transform"]);
+            let arn = |function: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
+            machine.definition(arn).unwrap();
+            let outer: &[&str] = if strategy == Strategy::Nested { &["ProcessGroups"] } else { &[] };
+            assert_eq!(machine.outer_maps().into_iter().collect::<Vec<_>>(), outer);
+        }
     }
 }

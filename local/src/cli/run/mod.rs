@@ -36,6 +36,7 @@ use endpoints::ServiceOptions;
 pub(super) use functions::program_folder;
 use job::Job;
 use machine::Machine;
+use planner::Strategy;
 use progress::Watcher;
 use services::LocalServices;
 use summary::{Places, Summary};
@@ -74,8 +75,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// The state machine, in Amazon States Language; without it the built-in `simple`
-    #[arg(long, value_name = "FILE")]
+    /// Which of the built-in state machines: simple, nested or packed
+    #[arg(long, value_name = "NAME", default_value_t = Strategy::Simple, value_parser = super::plan::strategy)]
+    strategy: Strategy,
+
+    /// A state machine of your own, in Amazon States Language
+    #[arg(long, value_name = "FILE", conflicts_with = "strategy")]
     state_machine: Option<PathBuf>,
 
     /// The folder of the function programs; without it the folder of this program
@@ -116,7 +121,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
     let job = job_file::read(&arguments.job).map_err(CommandError::usage)?;
-    let machine = Machine::load(arguments.state_machine.as_deref())?;
+    let machine = Machine::load(arguments.strategy, arguments.state_machine.as_deref())?;
     let run_id = match &arguments.run_id {
         Some(name) => checked_run_id(name)?,
         None => default_run_id(job.name.as_str(), Timestamp::now()),
@@ -180,6 +185,7 @@ async fn run_job(
     let variables = functions::variables(job, &server);
     for mut function in functions {
         function.environment.clone_from(&variables);
+        functions::add_variables(&mut function, arguments);
         host.register(function).map_err(CommandError::usage)?;
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::endpoints::{DeclaredTable, ServiceEndpoint, ServiceOptions};
+use super::machine::{FAILURE_KEY, FAILURE_TABLE};
 use super::objects;
 use crate::api::lambda::RemoteLambda;
 use crate::cli::CommandError;
@@ -67,8 +68,9 @@ impl LocalServices {
 
     /// Sets up the services besides functions and S3, as the command line says.
     pub(in crate::cli) fn set_up(&mut self, options: &ServiceOptions) -> Result<(), CommandError> {
-        let tables = (!options.table.is_empty())
-            .then(|| options.table.iter().map(|DeclaredTable { name, keys }| (name.clone(), keys.clone())).collect());
+        let failures = || (FAILURE_TABLE.to_owned(), FAILURE_KEY.map(str::to_owned).to_vec());
+        let declared = options.table.iter().map(|DeclaredTable { name, keys }| (name.clone(), keys.clone()));
+        let tables = (!options.table.is_empty()).then(|| declared.chain([failures()]).collect());
         let resources = Resources { tables, ..Resources::default() };
         self.endpoints = ServiceEndpoints::new(Arc::clone(&self.store), s3::REGION, resources);
         for ServiceEndpoint { service, url } in &options.endpoint {

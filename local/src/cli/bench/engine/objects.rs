@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use job::Job;
+use planner::Strategy;
 use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -94,7 +95,7 @@ pub(super) async fn measure(arguments: &Arguments, terminal: &Terminal) -> Resul
     let documents = Documents::new(arguments.objects, arguments.size.bytes()).map_err(CommandError::failed)?;
     let (objects, bytes) = (documents.objects(), documents.total_bytes());
     let bench = Bench::start(documents, program_folder(arguments.functions.as_deref())?).await?;
-    let machine = Machine::load(None)?;
+    let machine = Machine::load(Strategy::Simple, None)?;
     let definition = machine.definition(|function| bench.host_options.function_arn(function))?;
     let concurrency = cores();
     let batch = objects.div_ceil(u64::from(concurrency) * BATCHES_PER_CORE).clamp(1, BATCH_OBJECTS_MAX);
