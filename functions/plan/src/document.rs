@@ -93,10 +93,14 @@ pub struct Answer {
 pub enum Reply {
     /// To a state machine.
     Answer(Box<Answer>),
-    /// To whoever only wants the source looked at (`survey_only`).
+    /// To whoever only wants the source looked at (`survey` in the payload).
     Survey {
         /// Version of this shape, 1.
         version: u32,
+        /// Time ran out: invoked again with `survey: {after, counted}`, the function goes on.
+        continues: bool,
+        /// The last key that was seen, if it continues.
+        after: Option<String>,
         /// What is known of the source.
         survey: Box<Survey>,
     },

@@ -3,7 +3,7 @@
 use crate::found::Found;
 use crate::names::Names;
 use crate::progress::Progress;
-use crate::request::Request;
+use crate::request::{Request, SoFar};
 use crate::source::Source;
 use crate::spool::Spool;
 use batch::{BatchError, Deadline, Worker, skip_reason};
@@ -20,8 +20,8 @@ const PACKING_AN_ITEM: Duration = Duration::from_micros(20);
 
 /// What came of looking at the source.
 pub(crate) enum Gathered {
-    /// Time runs out; another invocation goes on.
-    Left(Survey),
+    /// Time runs out; another invocation goes on behind the last key.
+    Left { survey: Survey, after: Option<String> },
     /// All of it was seen.
     All { survey: Survey, spool: Spool, warnings: Vec<String> },
 }
@@ -36,11 +36,14 @@ pub(crate) async fn gather(
 ) -> Result<Gathered, BatchError> {
     let (store, writable) = (worker.store(), worker.writable());
     let is_listing = request.inventory.is_none() && request.repairs.is_none();
-    let sets_aside = request.strategy.has_units() && !request.is_survey;
-    let mut progress = if is_listing && !request.is_survey {
-        Progress::read(store, names, job.digest(), request.strategy).await?
-    } else {
-        Progress::new(job.digest(), request.strategy)
+    let sets_aside = request.strategy.has_units() && request.survey.is_none();
+    let mut progress = match &request.survey {
+        Some(SoFar { after, counted }) => {
+            let survey = counted.clone().unwrap_or_default();
+            Progress { after: after.clone(), survey, ..Progress::new(job.digest(), request.strategy) }
+        }
+        None if is_listing => Progress::read(store, names, job.digest(), request.strategy).await?,
+        None => Progress::new(job.digest(), request.strategy),
     };
     let mut spool = Spool::new(store.clone(), writable.clone(), names.clone(), progress.files);
     if progress.is_listed {
@@ -62,11 +65,13 @@ pub(crate) async fn gather(
         }
         // At least one page is taken, so every invocation comes further.
         if source.can_be_left()
-            && !request.is_survey
             && !deadline.leaves_time_for(CLOSING)
             && let Some(last) = page.last()
         {
             progress.after = Some(last.key.clone());
+            if request.survey.is_some() {
+                return Ok(Gathered::Left { survey: progress.survey, after: progress.after });
+            }
             return leave(progress, &mut spool, worker, names).await;
         }
     }
@@ -88,7 +93,7 @@ async fn leave(
 ) -> Result<Gathered, BatchError> {
     progress.files = spool.close_for_another().await?;
     progress.write(worker.store(), worker.writable(), names).await?;
-    Ok(Gathered::Left(progress.survey))
+    Ok(Gathered::Left { survey: progress.survey, after: progress.after })
 }
 
 /// Counts an object; true when it is to be processed.

@@ -27,7 +27,7 @@ mod units;
 
 pub use document::{Answer, BatchNumbers, Place, Reply, Units};
 pub use plan::plan;
-pub use request::Request;
+pub use request::{Request, SoFar};
 
 use batch::{BatchError, Deadline, Worker};
 use planner::Rates;

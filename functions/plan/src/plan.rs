@@ -25,7 +25,10 @@ pub async fn plan(worker: &Worker, payload: &Value, rates: &Rates, deadline: Dea
     let gathered = gather(worker, &names, &request, &job, deadline).await?;
     let (request, job, names) = (&request, &job, &names);
     let (survey, spool, warnings) = match gathered {
-        Gathered::Left(survey) => {
+        Gathered::Left { survey, after } if request.survey.is_some() => {
+            return Ok(Reply::Survey { version: 1, continues: true, after, survey: Box::new(survey) });
+        }
+        Gathered::Left { survey, .. } => {
             let items = survey.listed();
             let (survey, warnings) = (&survey, Vec::new());
             let left = Planned { request, job, names, survey, forecast: None, items, units: None, warnings };
@@ -34,8 +37,8 @@ pub async fn plan(worker: &Worker, payload: &Value, rates: &Rates, deadline: Dea
         }
         Gathered::All { survey, spool, warnings } => (survey, spool, warnings),
     };
-    if request.is_survey {
-        return Ok(Reply::Survey { version: 1, survey: Box::new(survey) });
+    if request.survey.is_some() {
+        return Ok(Reply::Survey { version: 1, continues: false, after: None, survey: Box::new(survey) });
     }
     let answer = write(worker, (request, job, names), &survey, spool, warnings, rates).await?;
     Ok(Reply::of(answer))

@@ -1,7 +1,7 @@
 //! What the state machine hands over.
 
 use batch::{BatchError, Event, JobReference, check_run_id};
-use planner::{Overrides, Strategy};
+use planner::{Overrides, Strategy, Survey};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,7 +21,17 @@ pub struct Request {
     /// The job as it stands in the input of every batch, in bytes.
     pub job_bytes: u64,
     /// The source is only to be looked at, and nothing to be written.
-    pub is_survey: bool,
+    pub survey: Option<SoFar>,
+}
+
+/// A survey that is to be made, or to be gone on with.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SoFar {
+    /// The last key that was seen.
+    pub after: Option<String>,
+    /// What was counted up to there.
+    pub counted: Option<Survey>,
 }
 
 /// `batch` of the execution's input.
@@ -81,8 +91,8 @@ impl Request {
             JobReference::Address(address) => address.len() + 2,
         };
         let overrides = Overrides { max_items, max_concurrency, tolerated_failure_percentage };
-        let is_survey = payload.get("survey_only").and_then(Value::as_bool).unwrap_or(false);
-        Ok(Self { event, strategy, overrides, inventory, repairs, job_bytes: job_bytes as u64, is_survey })
+        let survey = part(payload, "survey")?;
+        Ok(Self { event, strategy, overrides, inventory, repairs, job_bytes: job_bytes as u64, survey })
     }
 }
 

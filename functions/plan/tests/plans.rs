@@ -86,13 +86,35 @@ async fn units_hold_the_items_of_the_listing() {
 async fn a_survey_writes_nothing() {
     let store = store(&MIXED);
     let objects = store.addresses().len();
-    let payload = payload("packed", &only_data(), json!({"survey_only": true}));
+    let payload = payload("packed", &only_data(), json!({"survey": {}}));
     let worker = support::worker(Arc::new(store.clone()));
     let reply = plan::plan(&worker, &payload, &Rates::built_in().unwrap(), Deadline::UNKNOWN).await.unwrap();
     let reply = serde_json::to_value(reply).unwrap();
     assert_eq!((&reply["version"], &reply["survey"]["keys"]["longest"]), (&json!(1), &json!(15)));
     assert_eq!(reply["survey"]["largest"][0], json!({"key": "in/sub/d.csv.gz", "bytes": 50, "kind": "compressed"}));
     assert_eq!(store.addresses().len(), objects);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_survey_goes_on_where_it_was_left() {
+    let object: fn(u64) -> Listed = |number| Listed { key: format!("in/{number:07}.ndjson"), size: number };
+    let memory = store(&[]);
+    let slow = Arc::new(SyntheticStore { page: Duration::from_secs(2), ..synthetic(&memory, 60_500, object) });
+    let (worker, rates) = (support::worker(slow), Rates::built_in().unwrap());
+    let (mut so_far, mut invocations) = (json!({}), 0);
+    let survey = loop {
+        invocations += 1;
+        let payload = payload("packed", &job(json!({})), json!({"survey": so_far}));
+        let reply = plan::plan(&worker, &payload, &rates, Deadline::after(Duration::from_secs(60))).await.unwrap();
+        let reply = serde_json::to_value(reply).unwrap();
+        if reply["continues"] == false {
+            break reply["survey"].clone();
+        }
+        so_far = json!({"after": reply["after"], "counted": reply["survey"]});
+    };
+    let survey: planner::Survey = serde_json::from_value(survey).unwrap();
+    assert_eq!((survey.objects(), survey.bytes()), (60_500, (0..60_500).sum()));
+    assert!(invocations > 2 && memory.addresses().is_empty(), "{invocations}");
 }
 
 #[tokio::test]

@@ -10,12 +10,6 @@ use crate::bounded_file::{self, BoundedFileError};
 /// What Step Functions accepts as the input of an execution, in bytes.
 pub const MAX_EXECUTION_INPUT_BYTES: usize = 256 << 10;
 
-/// The most items of a batch when the user does not say.
-pub const DEFAULT_MAX_ITEMS: u32 = 1000;
-
-/// The most batches at the same time when the user does not say.
-pub const DEFAULT_MAX_CONCURRENCY: u32 = 4;
-
 /// The most batches at the same time that Step Functions allows.
 pub const MAX_CONCURRENCY: u32 = 10_000;
 
@@ -64,29 +58,36 @@ pub fn read(path: &Path) -> Result<Job, JobFileError> {
     Job::parse(&text).map_err(|source| JobFileError::Job { path: path.to_owned(), source })
 }
 
-/// How a state machine cuts a run into batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the plan of a run is to do otherwise than it would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batching {
     /// The most items of a batch.
-    pub max_items: u32,
+    pub max_items: Option<u32>,
     /// The most batches at the same time.
-    pub max_concurrency: u32,
+    pub max_concurrency: Option<u32>,
     /// The share of items in failed batches, in percent, that the state machine tolerates.
     pub tolerated_failures: u8,
+    /// The manifest of an S3 Inventory to read in place of a listing.
+    pub inventory: Option<String>,
 }
 
-/// The input that the state machines of Mapmill expect: the normalised job and how to batch.
+/// The input that the state machines of Mapmill expect: the normalised job, what the plan is to do otherwise, and the run to
+/// repair, if one is.
 ///
 /// # Errors
 /// [`JobFileError::InputTooLarge`].
-pub fn execution_input(job: &Job, batching: Batching) -> Result<Value, JobFileError> {
-    let Batching { max_items, max_concurrency, tolerated_failures } = batching;
-    let batch = json!({
-        "max_items": max_items,
-        "max_concurrency": max_concurrency,
-        "tolerated_failure_percentage": tolerated_failures,
-    });
-    let input = json!({"job": job, "batch": batch});
+pub fn execution_input(job: &Job, batching: &Batching, repairs: Option<&str>) -> Result<Value, JobFileError> {
+    let Batching { max_items, max_concurrency, tolerated_failures, inventory } = batching;
+    let mut batch = json!({"tolerated_failure_percentage": tolerated_failures});
+    let wishes =
+        [("max_items", json!(max_items)), ("max_concurrency", json!(max_concurrency)), ("inventory", json!(inventory))];
+    for (name, wish) in wishes.into_iter().filter(|(_, wish)| !wish.is_null()) {
+        batch[name] = wish;
+    }
+    let mut input = json!({"job": job, "batch": batch});
+    if let Some(run) = repairs {
+        input["repair"] = json!({"run": run});
+    }
     let found = input.to_string().len();
     if found > MAX_EXECUTION_INPUT_BYTES { Err(JobFileError::InputTooLarge { found }) } else { Ok(input) }
 }
@@ -100,10 +101,14 @@ mod tests {
     #[test]
     fn the_input_holds_the_normalised_job_and_the_batch() {
         let job = Job::parse(JOB).unwrap();
-        let batching = Batching { max_items: 10, max_concurrency: 2, tolerated_failures: 5 };
-        let input = execution_input(&job, batching).unwrap();
-        let expected = json!({"max_items": 10, "max_concurrency": 2, "tolerated_failure_percentage": 5});
-        assert_eq!(input["batch"], expected);
+        let input = execution_input(&job, &Batching::default(), None).unwrap();
+        assert_eq!((&input["batch"], &input["repair"]), (&json!({"tolerated_failure_percentage": 0}), &Value::Null));
+        let inventory = Some("s3://lists/manifest.json".to_owned());
+        let batching = Batching { max_items: Some(10), max_concurrency: Some(2), tolerated_failures: 5, inventory };
+        let input = execution_input(&job, &batching, Some("before")).unwrap();
+        let mut expected = json!({"max_items": 10, "max_concurrency": 2, "tolerated_failure_percentage": 5});
+        expected["inventory"] = json!("s3://lists/manifest.json");
+        assert_eq!((&input["batch"], &input["repair"]), (&expected, &json!({"run": "before"})));
         assert_eq!(input["job"]["limits"]["record_bytes"], json!(8_388_608));
         assert_eq!(Job::from_value(input["job"].clone()).unwrap(), job);
     }
@@ -112,8 +117,8 @@ mod tests {
     fn a_job_that_cannot_travel_is_refused() {
         let names: Vec<String> = (0..9000).map(|number| format!("column_with_a_long_name_{number:010}")).collect();
         let job = Job::parse(&format!("{JOB}record: {{select: [{}]}}\n", names.join(", "))).unwrap();
-        let batching = Batching { max_items: 1, max_concurrency: 1, tolerated_failures: 0 };
-        assert!(matches!(execution_input(&job, batching), Err(JobFileError::InputTooLarge { .. })));
+        let input = execution_input(&job, &Batching::default(), None);
+        assert!(matches!(input, Err(JobFileError::InputTooLarge { .. })));
     }
 
     #[test]

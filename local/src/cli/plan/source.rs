@@ -1,6 +1,6 @@
 //! Looking at a source with the function `plan`.
 //!
-//! The program is started by the Lambda host and invoked once, for a survey only: it lists and counts and writes nothing. A
+//! The program is started by the Lambda host and invoked for a survey only: it lists and counts and writes nothing. A
 //! folder is the source bucket of an embedded S3, as in `mapmill run`. For a bucket in AWS the program gets the `AWS_…`
 //! variables of this process, and nothing else of it.
 
@@ -134,18 +134,32 @@ async fn survey(
         when_busy: WhenBusy::Wait,
     };
     host.register(config).map_err(CommandError::usage)?;
-    let payload = json!({
+    let mut payload = json!({
         "mapmill": {"version": 1, "run_id": "survey", "job": job},
         "strategy": "packed",
         "batch": {"inventory": inventory},
-        "survey_only": true,
+        "survey": {},
     });
-    let outcome = host.invoke("plan", Bytes::from(payload.to_string())).await;
+    // A long listing takes several invocations, as it does in the cloud.
+    let counted = loop {
+        let answer = match invoke(&host, &payload).await {
+            Ok(answer) => answer,
+            Err(error) => break Err(error),
+        };
+        if answer["continues"] != true {
+            break serde_json::from_value(answer["survey"].clone()).map_err(CommandError::failed);
+        }
+        payload["survey"] = json!({"after": answer["after"], "counted": answer["survey"]});
+    };
     host.shutdown().await;
-    let answer = outcome.map_err(CommandError::failed)?.into_answer();
+    counted
+}
+
+async fn invoke(host: &LambdaHost, payload: &Value) -> Result<Value, CommandError> {
+    let outcome = host.invoke("plan", Bytes::from(payload.to_string())).await.map_err(CommandError::failed)?;
+    let answer = outcome.into_answer();
     let answer = answer.map_err(|failure| CommandError::failed(format!("{}: {}", failure.error, failure.cause)))?;
-    let answer: Value = serde_json::from_slice(&answer.payload).map_err(CommandError::failed)?;
-    serde_json::from_value(answer["survey"].clone()).map_err(CommandError::failed)
+    serde_json::from_slice(&answer.payload).map_err(CommandError::failed)
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     run_id: Option<String>,
 
-    /// The most objects of a batch; without it as many as give every slot four batches, at most 1,000
+    /// The most objects of a batch; without it as many as give every slot four batches, at most 1,000, and by weight with packed
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
     max_items: Option<u32>,
 
@@ -167,7 +167,7 @@ async fn run_job(
     serve::warn_of_skipped(&report, terminal);
     let objects = count_objects(&store, source, job.source.prefix.as_str())?;
     let batch = batching(arguments, objects);
-    let input = job_file::execution_input(job, batch).map_err(CommandError::usage)?;
+    let input = job_file::execution_input(job, &batch, None).map_err(CommandError::usage)?;
     if objects == 0 {
         let message = "no file below --data has a key that begins with source.prefix; nothing will be processed";
         terminal.warning(format!("{message} (source.prefix is {:?})", job.source.prefix.as_str()));
@@ -192,8 +192,8 @@ async fn run_job(
     terminal.note(format!(
         "run {run_id}: {objects} objects of s3://{source}/{} in batches of {}, {} at a time",
         job.source.prefix.as_str(),
-        batch.max_items,
-        batch.max_concurrency
+        batch.max_items.map_or_else(|| "equal weight".to_owned(), |items| items.to_string()),
+        batch.max_concurrency.unwrap_or_else(cores)
     ));
     let watcher = Arc::new(Watcher::new(terminal, objects, machine.outer_maps()));
     let mut services = LocalServices::new(Arc::clone(&store), Arc::clone(&host));
@@ -247,8 +247,11 @@ async fn store_messages(
 fn batching(arguments: &Arguments, objects: u64) -> Batching {
     let max_concurrency = arguments.max_concurrency.unwrap_or_else(cores);
     let chosen = objects.div_ceil(u64::from(max_concurrency) * BATCHES_PER_SLOT).clamp(1, LARGEST_CHOSEN_BATCH);
-    let max_items = arguments.max_items.unwrap_or_else(|| u32::try_from(chosen).unwrap_or(u32::MAX));
-    Batching { max_items, max_concurrency, tolerated_failures: arguments.tolerated_failures }
+    // Batches of a packed run are made by weight.
+    let chosen = (arguments.strategy != Strategy::Packed).then(|| u32::try_from(chosen).unwrap_or(u32::MAX));
+    let max_items = arguments.max_items.or(chosen);
+    let (max_concurrency, tolerated_failures) = (Some(max_concurrency), arguments.tolerated_failures);
+    Batching { max_items, max_concurrency, tolerated_failures, inventory: None }
 }
 
 /// Runs the state machine; a signal stops it in order.
