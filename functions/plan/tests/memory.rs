@@ -57,7 +57,7 @@ impl ObjectStore for FileStore {
             (count > 0).then(|| (Ok(Bytes::from(chunk)), file))
         });
         let etag = ETag::parse("file").unwrap();
-        Ok(ObjectReader { etag, size, content_type: None, content_encoding: None, body: chunks.boxed() })
+        Ok(ObjectReader { etag, size, content_type: None, content_encoding: None, checksum: None, body: chunks.boxed() })
     }
 
     async fn head(&self, _: &ObjectAddress) -> Result<ObjectHead, ObjectError> {

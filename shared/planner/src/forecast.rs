@@ -137,7 +137,7 @@ pub fn forecast(
         design,
     };
     forecast.checks = checks(&forecast, &shape, survey, &worker, job_bytes)?;
-    forecast.warnings = warnings(&forecast, job, survey, rates);
+    forecast.warnings = warnings(&forecast, job, survey, rates, overrides);
     Ok(forecast)
 }
 
@@ -250,7 +250,7 @@ fn checks(
     Ok(checks)
 }
 
-fn warnings(forecast: &Forecast, job: &Job, survey: &Survey, rates: &Rates) -> Vec<String> {
+fn warnings(forecast: &Forecast, job: &Job, survey: &Survey, rates: &Rates, overrides: &Overrides) -> Vec<String> {
     let mut warnings = Vec::new();
     let design = &forecast.design;
     let longest = forecast.longest_batch_seconds;
@@ -281,10 +281,9 @@ fn warnings(forecast: &Forecast, job: &Job, survey: &Survey, rates: &Rates) -> V
             check.value, check.quota.unit, check.quota.name, check.quota.limit
         ));
     }
-    if design.max_items > design.items_by_bytes {
+    if let Some(asked) = overrides.max_items.filter(|asked| *asked > design.items_by_bytes) {
         warnings.push(format!(
-            "batches of {} items are asked for, and about {} fit into the {} bytes of a batch's input",
-            design.max_items,
+            "batches of {asked} items are asked for, and about {} fit into the {} bytes of a batch's input",
             design.items_by_bytes,
             quota::BATCH_BYTES.limit
         ));

@@ -121,10 +121,18 @@ pub fn worker(store: Arc<dyn ObjectStore>) -> Worker {
     Worker::new(store, "raw,lists".parse().unwrap(), "clean/out/".parse().unwrap(), Budget::of_function(1769))
 }
 
-pub async fn plan_with(store: Arc<dyn ObjectStore>, payload: &Value, deadline: Deadline) -> Result<Answer, BatchError> {
-    match plan(&worker(store), payload, &Rates::built_in().unwrap(), deadline).await? {
-        Reply::Answer(answer) => Ok(*answer),
-        Reply::Survey { survey, .. } => panic!("expected a plan, found {survey:?}"),
+/// The plan of a payload; taken by value in the future, so that it may be made where it is used.
+pub fn plan_with(
+    store: Arc<dyn ObjectStore>,
+    payload: &Value,
+    deadline: Deadline,
+) -> impl Future<Output = Result<Answer, BatchError>> + use<> {
+    let payload = payload.clone();
+    async move {
+        match plan(&worker(store), &payload, &Rates::built_in().unwrap(), deadline).await? {
+            Reply::Answer(answer) => Ok(*answer),
+            Reply::Survey { survey, .. } => panic!("expected a plan, found {survey:?}"),
+        }
     }
 }
 
