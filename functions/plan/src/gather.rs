@@ -50,17 +50,13 @@ pub(crate) async fn gather(
         return Ok(Gathered::All { survey: progress.survey, spool, warnings: Vec::new() });
     }
     let after = progress.after.take();
-    let mut source = Source::open(store, worker.readable(), names, request, job, after).await?;
-    let mut line = String::new();
+    let mut source = Source::open(worker, names, request, job, after).await?;
     while let Some(page) = source.next_page().await? {
         for found in &page {
             if !count(&mut progress.survey, found, request.strategy, job) || !sets_aside {
                 continue;
             }
-            line.clear();
-            line.push_str(
-                &serde_json::to_string(&found.item()).map_err(|error| BatchError::Internal(error.to_string()))?,
-            );
+            let line = serde_json::to_string(&found.item()).map_err(|error| BatchError::Internal(error.to_string()))?;
             spool.add(&line).await?;
         }
         // At least one page is taken, so every invocation comes further.

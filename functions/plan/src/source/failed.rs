@@ -9,12 +9,11 @@
 
 use crate::found::{Found, Range};
 use crate::lines::Lines;
-use batch::BatchError;
+use batch::{BatchError, Worker, check_read, check_write};
 use futures::{StreamExt, stream};
 use job::Job;
-use object_store::{Compression, ErrorClass, ExpansionLimits, ObjectAddress, ObjectStore};
+use object_store::{Compression, ErrorClass, ExpansionLimits, ObjectAddress};
 use serde::Deserialize;
-use std::sync::Arc;
 
 /// Lines that are handed on at a time.
 const PAGE: usize = 1000;
@@ -35,22 +34,20 @@ struct Line {
 
 /// Failures of an earlier run.
 pub(crate) struct Failures {
-    store: Arc<dyn ObjectStore>,
+    worker: Worker,
     lines: Lines,
     bucket: String,
     changed_ranges: u64,
 }
 
 impl Failures {
-    pub(super) async fn open(
-        store: &Arc<dyn ObjectStore>,
-        address: ObjectAddress,
-        job: &Job,
-    ) -> Result<Self, BatchError> {
+    pub(super) async fn open(worker: &Worker, address: ObjectAddress, job: &Job) -> Result<Self, BatchError> {
         let doing = "the failures of the run that is to be repaired cannot be read; its report writes them";
-        let lines = Lines::open(store, &address, Compression::None, ExpansionLimits::default(), doing).await?;
+        // They lie where this run writes too.
+        check_write(worker.writable(), &address).map_err(|error| BatchError::from_store(doing, &error))?;
+        let lines = Lines::open(worker.store(), &address, Compression::None, ExpansionLimits::default(), doing).await?;
         let bucket = job.source.bucket.as_str().to_owned();
-        Ok(Self { store: store.clone(), lines, bucket, changed_ranges: 0 })
+        Ok(Self { worker: worker.clone(), lines, bucket, changed_ranges: 0 })
     }
 
     pub(super) fn warnings(&self) -> Vec<String> {
@@ -93,8 +90,8 @@ impl Failures {
             return Ok(None);
         }
         let asked = stream::iter(page).map(|(found, is_asked_for)| {
-            let (store, bucket) = (self.store.clone(), self.bucket.clone());
-            async move { if is_asked_for { present(&store, &bucket, found).await } else { Ok(found) } }
+            let (worker, bucket) = (&self.worker, &self.bucket);
+            async move { if is_asked_for { present(worker, bucket, found).await } else { Ok(found) } }
         });
         let page: Vec<Result<Found, BatchError>> = asked.buffered(AT_ONCE).collect().await;
         page.into_iter().collect::<Result<Vec<_>, _>>().map(Some)
@@ -102,13 +99,13 @@ impl Failures {
 }
 
 /// The object in its present version. One that is gone, or whose key is none, stays as it is: the worker says so.
-async fn present(store: &Arc<dyn ObjectStore>, bucket: &str, found: Found) -> Result<Found, BatchError> {
+async fn present(worker: &Worker, bucket: &str, found: Found) -> Result<Found, BatchError> {
     let Ok(address) = ObjectAddress::parse(bucket, &found.key) else { return Ok(found) };
-    match store.head(&address).await {
+    let doing = "an object cannot be asked for";
+    check_read(worker.readable(), &address).map_err(|error| BatchError::from_store(doing, &error))?;
+    match worker.store().head(&address).await {
         Ok(head) => Ok(Found { size: Some(head.size), etag: Some(head.etag.as_str().to_owned()), ..found }),
-        Err(error) if error.class.is_retriable() => {
-            Err(BatchError::from_store("an object cannot be asked for", &error))
-        }
+        Err(error) if error.class.is_retriable() => Err(BatchError::from_store(doing, &error)),
         Err(_) => Ok(found),
     }
 }

@@ -7,13 +7,12 @@ mod manifest;
 use crate::found::Found;
 use crate::names::Names;
 use crate::request::Request;
-use batch::{BatchError, check_read};
+use batch::{BatchError, Worker, check_read};
 use failed::Failures;
 use inventory::Inventory;
 use job::Job;
-use object_store::{BucketName, ListRequest, Listing, ObjectStore, Places};
+use object_store::{BucketName, ListRequest, Listing};
 use planner::Strategy;
-use std::sync::Arc;
 
 /// Names objects, a page at a time.
 pub(crate) enum Source {
@@ -25,15 +24,15 @@ pub(crate) enum Source {
 impl Source {
     /// The source of a request; a listing begins behind `after`.
     pub(crate) async fn open(
-        store: &Arc<dyn ObjectStore>,
-        readable: &Places,
+        worker: &Worker,
         names: &Names,
         request: &Request,
         job: &Job,
         after: Option<String>,
     ) -> Result<Self, BatchError> {
+        let (store, readable) = (worker.store(), worker.readable());
         if let (Strategy::Repair, Some(run)) = (request.strategy, &request.repairs) {
-            let source = Failures::open(store, names.failures_of(run)?, job).await?;
+            let source = Failures::open(worker, names.failures_of(run)?, job).await?;
             return Ok(Self::Failures(Box::new(source)));
         }
         if let Some(manifest) = &request.inventory {
