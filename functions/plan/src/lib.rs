@@ -31,7 +31,7 @@ pub use request::{Request, SoFar};
 
 use batch::{BatchError, Deadline, Worker};
 use planner::Rates;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::sync::LazyLock;
 
 /// The environment variable with prices and speeds that differ from the built-in ones, as JSON.
@@ -48,7 +48,9 @@ static RATES: LazyLock<Result<Rates, String>> = LazyLock::new(|| {
 /// # Errors
 /// [`BatchError::PlanRefused`] when the run would fail; others when the job is not valid, or the source or the output cannot
 /// be reached.
-pub async fn handle(worker: Worker, event: Value, deadline: Deadline) -> Result<Reply, BatchError> {
+pub async fn handle(worker: Worker, event: Box<RawValue>, deadline: Deadline) -> Result<Reply, BatchError> {
     let rates = RATES.as_ref().map_err(|message| BatchError::AccessDenied(message.clone()))?;
-    plan(&worker, &event, rates, deadline).await
+    let payload = serde_json::from_str(event.get())
+        .map_err(|error| BatchError::InvalidEvent(format!("not a request for a plan: {error}")))?;
+    plan(&worker, &payload, rates, deadline).await
 }
