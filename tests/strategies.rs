@@ -144,30 +144,6 @@ fn a_run_that_must_fail_ends_before_it_begins() {
 }
 
 #[test]
-fn a_repair_does_only_what_was_not_done() {
-    let objects: Vec<(String, String)> =
-        (0..6).map(|number| (format!("in/{number}.ndjson"), records(number * 10, 10, 20))).collect();
-    let case = Case::new(JOB, &objects);
-    let machine = machine("repair", case.folder.path());
-    let out = case.out("repair");
-    // What the report of an earlier run leaves.
-    let report = out.join("out/_mapmill/before/report");
-    std::fs::create_dir_all(&report).unwrap();
-    let line =
-        |number: u32| format!("{{\"bucket\":\"raw\",\"key\":\"in/{number}.ndjson\",\"status\":\"unprocessed\"}}\n");
-    std::fs::write(report.join("failed.jsonl"), [line(2), line(5)].concat()).unwrap();
-    let mut repair: Value = serde_json::from_str(&std::fs::read_to_string(&machine).unwrap()).unwrap();
-    repair["States"]["Plan"]["Parameters"]["Payload"]["repair"] = json!({"run": "before"});
-    repair["States"]["Plan"]["Parameters"]["Payload"].as_object_mut().unwrap().remove("repair.$");
-    std::fs::write(&machine, repair.to_string()).unwrap();
-    let run = run_job_as("test", &case.job, &case.data, &out, &["--state-machine", machine.to_str().unwrap()]);
-    assert_eq!(run.output.status.code(), Some(0), "{}", shown(&run.output));
-    let done: Vec<String> = outputs(&out).into_keys().collect();
-    assert_eq!(done, ["out/2.ndjson.ndjson", "out/5.ndjson.ndjson"]);
-    assert_eq!(case.plan("repair").0["repair"], json!({"run": "before"}));
-}
-
-#[test]
 fn a_batch_that_fails_is_recorded_and_fails_the_map() {
     let job = format!("{JOB}on_failure: fail\n");
     let case = Case::new(&job, &[("in/bad.csv".to_owned(), "a,a\n1,2\n".to_owned())]);
