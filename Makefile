@@ -25,7 +25,7 @@ help: ## Lists the targets
 
 run: ## Runs a job on this machine: the whole state machine over DATA, output in OUT
 	@echo 'Building mapmill and the functions (ten to fifteen minutes from cold on two cores) ...'
-	@$(CARGO) build --package local --package plan --package transform --bins
+	@$(CARGO) build --package local --package plan --package report --package transform --bins
 	@$(PROGRAMS)/mapmill run --job $(JOB) --data $(DATA) --out $(OUT)
 
 test: ## Runs all tests: units, properties, end to end, peak memory

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # Debug programs are what `cargo test` measures too; their memory is that of a release build.
 programs=${CARGO_TARGET_DIR:-target}/debug
-cargo build --quiet --package local --package plan --package transform --bins
+cargo build --quiet --package local --package plan --package report --package transform --bins
 folder=$(mktemp -d -p "${1:-${TMPDIR:-/tmp}}")
 trap 'rm -rf "$folder"' EXIT
 

@@ -89,6 +89,11 @@ impl Bench {
         S3Store::for_endpoint(&self.server.endpoint(), REGION, ACCESS_KEY_ID, SECRET_ACCESS_KEY)
     }
 
+    /// The S3 past the proxy.
+    pub(crate) fn direct_endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
     pub(crate) fn items(&self) -> &[Value] {
         &self.items
     }

@@ -5,5 +5,6 @@
 mod bench;
 mod many;
 mod reading;
+mod repair;
 mod throttling;
 mod writing;

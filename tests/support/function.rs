@@ -53,6 +53,20 @@ impl Workshop {
         std::fs::read_to_string(self.path("clean", key)).unwrap_or_else(|error| format!("{key}: {error}"))
     }
 
+    /// Puts a file into `clean`, as an earlier part of a run leaves it, and answers its path.
+    pub fn leave(&self, key: &str, body: &str) -> PathBuf {
+        let path = self.path("clean", key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, body).unwrap();
+        path
+    }
+
+    /// The folder of a bucket.
+    #[must_use]
+    pub fn folder(&self, bucket: &str) -> PathBuf {
+        self.folder.path().join(bucket)
+    }
+
     fn path(&self, bucket: &str, key: &str) -> PathBuf {
         self.folder.path().join(bucket).join(key)
     }
@@ -64,10 +78,25 @@ impl Workshop {
     /// The function does not answer, or writes what is no JSON.
     #[must_use]
     pub fn run(&self, invocations: Vec<Invocation>, together: usize, variables: &[(&str, &str)]) -> Ended {
+        self.run_program("transform", invocations, together, variables)
+    }
+
+    /// As [`Workshop::run`], with a function of another name. What earlier functions wrote into `clean` is there.
+    ///
+    /// # Panics
+    /// As [`Workshop::run`].
+    #[must_use]
+    pub fn run_program(
+        &self,
+        program: &str,
+        invocations: Vec<Invocation>,
+        together: usize,
+        variables: &[(&str, &str)],
+    ) -> Ended {
         let runtime = Runtime::new().unwrap();
         let store = Arc::new(ObjectStore::new(StoreOptions::default()).unwrap());
         store.mount("raw", &self.folder.path().join("raw")).unwrap();
-        store.materialise("clean", &self.folder.path().join("clean")).unwrap();
+        store.reopen("clean", &self.folder.path().join("clean")).unwrap();
         let server = runtime.block_on(S3Server::start(store, 0)).unwrap();
         let environment = server.environment();
         let mut all: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -75,7 +104,7 @@ impl Workshop {
         all.extend(variables);
         let count = invocations.len();
         let api = RuntimeApi::start(invocations, together);
-        let function = FunctionProcess::start(&programs().join("transform"), &api, &all);
+        let function = FunctionProcess::start(&programs().join(program), &api, &all);
         let answers = api.answers(count);
         let ended = Ended { answers, log: function.end(), most_at_once: api.most_at_once() };
         runtime.block_on(server.shutdown());

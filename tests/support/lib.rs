@@ -21,7 +21,7 @@ pub fn programs() -> PathBuf {
     let test_program = std::env::current_exe().unwrap();
     let deps = test_program.ancestors().find(|folder| folder.ends_with("deps"));
     let folder = deps.and_then(Path::parent).expect("test programs lie in target/<profile>/deps").to_path_buf();
-    for program in ["mapmill", "plan", "transform"] {
+    for program in ["mapmill", "plan", "report", "transform"] {
         assert!(folder.join(program).is_file(), "{program} is not built; run `make test` or `cargo test --workspace`");
     }
     folder

@@ -16,6 +16,8 @@ mod input;
 pub mod job_file;
 mod messages;
 mod plan;
+mod repair;
+mod report;
 mod run;
 mod run_folder;
 mod sample;
@@ -62,6 +64,10 @@ enum Command {
     Messages(messages::Arguments),
     /// Work out what a run will take and cost, before anything runs
     Plan(plan::Arguments),
+    /// Process what an earlier run left without output
+    Repair(repair::Arguments),
+    /// Make the report of a finished run again
+    Report(report::Arguments),
     /// Run a job on this machine: its whole state machine over a folder of objects
     Run(run::Arguments),
     /// Make many distinct objects from the records of one file
@@ -97,6 +103,8 @@ fn dispatch(command: Command, terminal: &Terminal) -> Result<Exit, CommandError>
         Command::Input(arguments) => input::run(&arguments, terminal),
         Command::Messages(arguments) => messages::run(&arguments, terminal),
         Command::Plan(arguments) => plan::run(&arguments, terminal),
+        Command::Repair(arguments) => repair::run(&arguments, terminal),
+        Command::Report(arguments) => report::run(&arguments, terminal),
         Command::Run(arguments) => run::run(&arguments, terminal),
         Command::Sample(arguments) => sample::run(arguments, terminal),
         Command::Schema(arguments) => schema::run(&arguments, terminal),
@@ -166,6 +174,11 @@ mod tests {
         check("plan --job j.yaml --source d --objects 5 --mean-size 1KB", false);
         check("plan --job j.yaml --source d --strategy repair", false);
         check("plan --job j.yaml --source d --strategy simple --compare", false);
+        check("repair --run r --job j.yaml --data d --out o --max-concurrency 2", true);
+        check("repair --job j.yaml --data d --out o", false);
+        check("repair --run r --job j.yaml --data d --out o --strategy packed", false);
+        check("report --run r --job j.yaml --out o --memory 128 --timeout 60", true);
+        check("report --job j.yaml --out o", false);
         check("run --job j.yaml --data d --out o", true);
         check("run --job j.yaml --data d --out o --strategy nested", true);
         check("run --job j.yaml --data d --out o --strategy fast", false);

@@ -195,6 +195,19 @@ impl ObjectStore {
         Ok(())
     }
 
+    /// As [`ObjectStore::materialise`], but the files that are in `folder` already are the objects of the bucket, as an
+    /// earlier store left them. What a store kept elsewhere because its key cannot be a path is not among them, and
+    /// objects have no metadata. Blocks on the file system.
+    ///
+    /// # Errors
+    /// As [`ObjectStore::mount`] and [`ObjectStore::materialise`].
+    pub fn reopen(&self, bucket: &str, folder: &Path) -> Result<MountReport, StoreError> {
+        let scan = mount::scan(folder)?;
+        self.bucket_or_new(bucket)?.add_mounted(&scan.folder, scan.files)?;
+        self.materialise(bucket, folder)?;
+        Ok(scan.report)
+    }
+
     /// Whether a bucket of this name exists.
     #[must_use]
     pub fn has_bucket(&self, name: &str) -> bool {

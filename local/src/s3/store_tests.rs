@@ -289,6 +289,28 @@ async fn a_bucket_can_be_mounted_and_materialised() {
 }
 
 #[tokio::test]
+async fn a_folder_of_an_earlier_store_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let earlier = store();
+    earlier.materialise("out", folder.path()).unwrap();
+    for (key, content) in [("a/kept", "from before"), ("a/replaced", "from before")] {
+        put(&earlier, key, content).await;
+    }
+    drop(earlier);
+    let later = store();
+    assert_eq!(later.reopen("out", folder.path()).unwrap().files, 2);
+    assert_eq!(keys(&later, "out"), ["a/kept", "a/replaced"]);
+    put(&later, "a/replaced", "now").await;
+    put(&later, "b/new", "now").await;
+    assert_eq!(keys(&later, "out"), ["a/kept", "a/replaced", "b/new"]);
+    for (key, content) in [("a/kept", "from before"), ("a/replaced", "now"), ("b/new", "now")] {
+        assert_eq!(get(&later, "out", key).await, content);
+        assert_eq!(fs::read_to_string(folder.path().join(key)).unwrap(), content);
+    }
+    assert!(matches!(store().reopen("out", &folder.path().join("none")), Err(StoreError::NotAFolder { .. })));
+}
+
+#[tokio::test]
 async fn a_file_edited_in_the_output_folder_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let store = store();

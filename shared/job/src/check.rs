@@ -37,13 +37,9 @@ pub(crate) fn problems(job: &Job, structure_is_sound: bool) -> Vec<Problem> {
     record::check(&job.record, &mut problems);
     check_limits(&job.limits, &mut problems);
     check_range("rejects.max_per_object", job.rejects.max_per_object, 0..=1_000_000, &mut problems);
-    if !(0.0..=1.0).contains(&job.rejects.max_ratio) {
-        problems.push(Problem::mismatch(
-            "rejects.max_ratio",
-            "a number from 0 to 1",
-            job.rejects.max_ratio.to_string(),
-        ));
-    }
+    check_ratio("rejects.max_ratio", job.rejects.max_ratio, &mut problems);
+    check_ratio("tolerance.failed_items_ratio", job.tolerance.failed_items_ratio, &mut problems);
+    check_ratio("tolerance.rejected_records_ratio", job.tolerance.rejected_records_ratio, &mut problems);
     if !job.output.prefix.is_folder() {
         let found = format!("\"{}\"", shorten(job.output.prefix.as_str()));
         problems.push(Problem::mismatch("output.prefix", "a prefix that is empty or ends with `/`", found));
@@ -108,6 +104,12 @@ fn check_limits(limits: &Limits, problems: &mut Vec<Problem>) {
     check_size("limits.header_bytes", limits.header_bytes, KIB..=MIB, problems);
     check_size("limits.checkpoint_bytes", limits.checkpoint_bytes, MIB..=1024 * MIB, problems);
     check_size("limits.output_bytes", limits.output_bytes, 64 * KIB..=MAX_OUTPUT_BYTES.bytes(), problems);
+}
+
+fn check_ratio(path: &str, ratio: f64, problems: &mut Vec<Problem>) {
+    if !(0.0..=1.0).contains(&ratio) {
+        problems.push(Problem::mismatch(path, "a number from 0 to 1", ratio.to_string()));
+    }
 }
 
 fn check_range(path: &str, value: u64, range: RangeInclusive<u64>, problems: &mut Vec<Problem>) {

@@ -37,7 +37,7 @@ pub use globs::{Globs, KeyMatch};
 pub use model::{
     Compression, CsvEscape, CsvHeader, CsvOptions, DuplicateKeys, DuplicateNames, EmptyNames, Encoding, FieldType,
     Format, Job, JsonMode, JsonOptions, Limits, OnFailure, Output, OutputCompression, OutputFormat, RaggedRows, Record,
-    RejectPolicy, Rejects, Source, Task, TypeRule, Version,
+    RejectPolicy, Rejects, Source, Task, Tolerance, TypeRule, Version,
 };
 pub use names::{AsciiCharacter, BucketName, FieldName, JobName, JsonPointer, Prefix};
 pub use problem::{JobError, Problem, ProblemKind};

@@ -8,6 +8,7 @@ mod limits;
 mod output;
 mod record;
 mod source;
+mod tolerance;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,6 +25,7 @@ pub(crate) use limits::MAX_OUTPUT_BYTES;
 pub use output::{OnFailure, Output, OutputCompression, OutputFormat, RejectPolicy, Rejects};
 pub use record::Record;
 pub use source::{Compression, DuplicateKeys, Encoding, Format, JsonMode, JsonOptions, Source};
+pub use tolerance::Tolerance;
 
 use crate::names::JobName;
 use crate::problem::JobError;
@@ -56,6 +58,9 @@ pub struct Job {
     /// What happens when an object as a whole cannot be processed.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// How much of a run may go wrong before the run counts as failed.
+    #[serde(default)]
+    pub tolerance: Tolerance,
 }
 
 impl Job {

@@ -5,7 +5,7 @@
 use job::{
     Compression, Condition, CsvEscape, CsvHeader, DuplicateKeys, DuplicateNames, EmptyNames, Encoding, FieldPath,
     FieldType, Format, Job, JsonMode, KeyMatch, OnFailure, Operator, OutputCompression, RaggedRows, RejectPolicy,
-    Scalar, TimeFormat, TimeZoneName,
+    Scalar, TimeFormat, TimeZoneName, Tolerance,
 };
 use serde_json::{Value, json};
 
@@ -53,6 +53,7 @@ source:
   compression: xz
   csv: {quote: "'", escape: backslash, duplicate_names: number, empty_names: fail}
   json: {duplicate_keys: reject}
+tolerance: {failed_items: 12, failed_items_ratio: 0.001, rejected_records_ratio: 0.02}
 record:
   explode: order.items
   types:
@@ -104,6 +105,7 @@ fn a_short_file_gets_every_default() {
             "limits": {"record_bytes": 8_388_608, "expanded_bytes": 53_687_091_200_u64, "expansion_ratio": 200,
                 "depth": 64, "fields": 10_000, "header_bytes": 65_536, "output_bytes": 16_777_216, "checkpoint_bytes": 67_108_864},
             "on_failure": "ledger",
+            "tolerance": {"failed_items": 0, "failed_items_ratio": 0.0, "rejected_records_ratio": 1.0},
         })
     );
 }
@@ -166,6 +168,7 @@ fn the_digest_depends_on_the_meaning_only() {
     let same = [
         r#"{"output": {"bucket": "clean"}, "source": {"bucket": "raw", "prefix": ""}, "name": "j", "version": 1}"#,
         "version: 1\nname: j\nsource: {bucket: raw}\noutput: {bucket: clean}\nlimits: {record_bytes: 8MiB}\n",
+        "version: 1\nname: j\nsource: {bucket: raw}\noutput: {bucket: clean}\ntolerance: {failed_items: 3}\n",
         "\u{feff}version: 1\nname: j\nsource: {bucket: raw}\noutput: {bucket: clean}\nlimits: {record_bytes: 8388608}\n",
     ];
     for text in same {
@@ -232,6 +235,8 @@ fn later_keys_are_read_as_written() {
     assert_eq!(schema.as_value()["required"], json!(["at"]));
     assert_eq!(serde_json::from_str::<Value>(&schema.to_text()).unwrap(), *schema.as_value());
     assert_eq!(job.limits.output_bytes.bytes(), 64 << 10);
+    let tolerance = Tolerance { failed_items: 12, failed_items_ratio: 0.001, rejected_records_ratio: 0.02 };
+    assert_eq!(job.tolerance, tolerance);
 }
 
 #[test]

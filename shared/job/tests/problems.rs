@@ -72,6 +72,11 @@ fn unknown_keys_are_refused_at_every_level() {
     );
     check("/output/fromat", json!("ndjson"), &["output.fromat: unknown key `fromat`; did you mean `format`?"]);
     check("/rejects/maxratio", json!(1), &["rejects.maxratio: unknown key `maxratio`; did you mean `max_ratio`?"]);
+    check(
+        "/tolerance/failed_item",
+        json!(1),
+        &["tolerance.failed_item: unknown key `failed_item`; did you mean `failed_items`?"],
+    );
     check("/limits/dept", json!(1), &["limits.dept: unknown key `dept`; did you mean `depth`?"]);
 }
 
@@ -311,6 +316,14 @@ fn rules_between_values_are_checked() {
         &[
             "rejects.max_per_object: expected a whole number from 0 to 1000000; found 1000001",
             "rejects.max_ratio: expected a number from 0 to 1; found 1.5",
+        ],
+    );
+    check(
+        "/tolerance",
+        json!({"failed_items_ratio": -0.1, "rejected_records_ratio": 5}),
+        &[
+            "tolerance.failed_items_ratio: expected a number from 0 to 1; found -0.1",
+            "tolerance.rejected_records_ratio: expected a number from 0 to 1; found 5",
         ],
     );
     check(

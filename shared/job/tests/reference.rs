@@ -20,7 +20,7 @@ fn whole(part: &str) -> Option<String> {
     let indented: String = part.lines().map(|line| format!("  {line}\n")).collect();
     let part = match key {
         "source" => part.to_owned(),
-        "limits" => format!("source: {{bucket: raw}}\n{part}"),
+        "limits" | "tolerance" => format!("source: {{bucket: raw}}\n{part}"),
         "csv" | "json" => format!("source:\n  bucket: raw\n{indented}"),
         "types" | "cast" | "schema" => format!("source: {{bucket: raw}}\nrecord:\n{indented}"),
         _ => return None,
@@ -51,7 +51,7 @@ fn whole_jobs_parse_and_faulty_ones_fail_as_shown() {
             _ => {}
         }
     }
-    assert_eq!((good, parts, faulty), (3, 9, 3));
+    assert_eq!((good, parts, faulty), (3, 10, 3));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) fn start(variables: &BTreeMap<String, String>) {
 /// levels some of them print requests with their bodies, and bodies are record contents. The layer of the runtime that logs
 /// the errors of handlers is silent: it repeats, outside of the invocation's span, what `invocation failed` says.
 fn filter(level: LevelFilter) -> Targets {
-    let ours = ["batch", "lambda_shell", "object_store", "s3_store", "transform"];
+    let ours = ["batch", "lambda_shell", "object_store", "plan", "report", "s3_store", "transform"];
     let libraries = LevelFilter::WARN.min(level);
     Targets::new()
         .with_default(libraries)

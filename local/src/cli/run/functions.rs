@@ -8,7 +8,7 @@ use job::Job;
 use serde_json::json;
 
 use super::machine::Machine;
-use super::{Arguments, CommandError, Terminal, cores};
+use super::{CommandError, Options, Terminal, cores};
 use crate::lambda_host::{ENVIRONMENTS_MAX, FunctionConfig, HostError, WhenBusy, environments_that_fit};
 use crate::s3::S3Server;
 
@@ -28,13 +28,13 @@ struct FunctionsError {
 
 /// The functions that the state machine names, checked, and still without variables.
 pub(super) fn configure(
-    arguments: &Arguments,
+    options: &Options,
     machine: &Machine,
     terminal: &Terminal,
 ) -> Result<Vec<FunctionConfig>, CommandError> {
-    let folder = program_folder(arguments.functions.as_deref())?;
+    let folder = program_folder(options.functions.as_deref())?;
     let functions = machine.functions();
-    let environments = environments(arguments);
+    let environments = environments(options);
     let pools = functions.len().max(1);
     let fitting = (environments_that_fit(environments * pools) / pools).max(1);
     if fitting < environments {
@@ -44,17 +44,17 @@ pub(super) fn configure(
     let configs = functions.into_iter().map(|function| {
         // What is invoked once for a run is not what is to be tried with little time.
         let is_worker = !matches!(function, PLAN | REPORT);
-        let timeout = if is_worker { u64::from(arguments.timeout) } else { ONCE_A_RUN_SECONDS };
+        let timeout = if is_worker { u64::from(options.timeout) } else { ONCE_A_RUN_SECONDS };
         let config = FunctionConfig {
             name: function.to_owned(),
             command: folder.join(function),
             arguments: Vec::new(),
-            memory_mb: arguments.memory,
+            memory_mb: options.memory,
             timeout: Duration::from_secs(timeout),
             environment: BTreeMap::new(),
             max_environments: Some(if is_worker { environments.min(fitting) } else { 1 }),
             when_busy: WhenBusy::Wait,
-            limit_memory: arguments.limit_memory,
+            limit_memory: options.limit_memory,
         };
         config.check().map_err(|source| CommandError::usage(FunctionsError { source }))?;
         Ok(config)
@@ -86,15 +86,15 @@ pub(super) fn variables(job: &Job, server: &S3Server) -> BTreeMap<String, String
 }
 
 /// Tells the plan how the worker is set up here, and that starting a batch costs little.
-pub(super) fn add_variables(function: &mut FunctionConfig, arguments: &Arguments) {
+pub(super) fn add_variables(function: &mut FunctionConfig, options: &Options) {
     if function.name == PLAN {
-        let rates = json!({"worker": {"memory_mb": arguments.memory, "least_batch_seconds": 0.5}}).to_string();
+        let rates = json!({"worker": {"memory_mb": options.memory, "least_batch_seconds": 0.5}}).to_string();
         function.environment.insert("MAPMILL_RATES".to_owned(), rates);
     }
 }
 
 /// Environments of a function: one for every batch at a time, if the user said how many, else one for every core.
-fn environments(arguments: &Arguments) -> usize {
-    let wanted = arguments.max_concurrency.unwrap_or_else(cores);
+fn environments(options: &Options) -> usize {
+    let wanted = options.max_concurrency.unwrap_or_else(cores);
     usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, ENVIRONMENTS_MAX)
 }

@@ -2,7 +2,8 @@
 //!
 //! The data folder becomes the source bucket of an embedded S3, the output folder its output bucket, and the functions of
 //! the state machine become processes that a Lambda host invokes over the Runtime API. The engine then runs the state
-//! machine as Step Functions would. Everything that was started ends with the command, also on Ctrl-C.
+//! machine as Step Functions would. `mapmill repair` does the same with what an earlier run left. Everything that was started
+//! ends with the command, also on Ctrl-C.
 
 pub(super) mod endpoints;
 mod functions;
@@ -10,6 +11,7 @@ pub(super) mod machine;
 mod map_runs;
 mod objects;
 pub(super) mod progress;
+mod repaired;
 pub(super) mod services;
 mod summary;
 mod table;
@@ -63,6 +65,21 @@ const LARGEST_CHOSEN_BATCH: u64 = 1_000;
 #[command(after_help = "Example:\n  mapmill run --job examples/jobs/weather.yaml --data examples/data --out out\n\n\
                   Exit code 0 only when the state machine succeeded and no object failed or was left unprocessed.")]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    options: Options,
+
+    /// Which of the built-in state machines: simple, nested or packed
+    #[arg(long, value_name = "NAME", default_value_t = Strategy::Simple, value_parser = super::plan::strategy)]
+    strategy: Strategy,
+
+    /// A state machine of your own, in Amazon States Language
+    #[arg(long, value_name = "FILE", conflicts_with = "strategy")]
+    state_machine: Option<PathBuf>,
+}
+
+// What a run and a repair have in common. No doc comment: clap would show it as the help of both commands.
+#[derive(Debug, Args)]
+pub(super) struct Options {
     /// The job file, YAML or JSON
     #[arg(long, value_name = "FILE")]
     job: PathBuf,
@@ -74,14 +91,6 @@ pub(super) struct Arguments {
     /// The folder in which the objects of the output bucket become files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-
-    /// Which of the built-in state machines: simple, nested or packed
-    #[arg(long, value_name = "NAME", default_value_t = Strategy::Simple, value_parser = super::plan::strategy)]
-    strategy: Strategy,
-
-    /// A state machine of your own, in Amazon States Language
-    #[arg(long, value_name = "FILE", conflicts_with = "strategy")]
-    state_machine: Option<PathBuf>,
 
     /// The folder of the function programs; without it the folder of this program
     #[arg(long, value_name = "DIR")]
@@ -120,13 +129,32 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
-    let job = job_file::read(&arguments.job).map_err(CommandError::usage)?;
     let machine = Machine::load(arguments.strategy, arguments.state_machine.as_deref())?;
-    let run_id = match &arguments.run_id {
-        Some(name) => checked_run_id(name)?,
+    begin(&arguments.options, &Work { machine, strategy: arguments.strategy, repairs: None }, terminal)
+}
+
+/// Runs the state machine `repair` for an earlier run.
+pub(super) fn repair(options: &Options, repairs: &str, terminal: &Terminal) -> Result<Exit, CommandError> {
+    let strategy = Strategy::Repair;
+    let work = Work { machine: Machine::load(strategy, None)?, strategy, repairs: Some(repairs.to_owned()) };
+    begin(options, &work, terminal)
+}
+
+/// What is to be done.
+struct Work {
+    machine: Machine,
+    strategy: Strategy,
+    /// The run that is repaired.
+    repairs: Option<String>,
+}
+
+fn begin(options: &Options, work: &Work, terminal: &Terminal) -> Result<Exit, CommandError> {
+    let job = job_file::read(&options.job).map_err(CommandError::usage)?;
+    let run_id = match &options.run_id {
+        Some(name) => checked_run_id("--run-id", name)?,
         None => default_run_id(job.name.as_str(), Timestamp::now()),
     };
-    block_on(run_job(arguments, &job, &machine, &run_id, terminal))
+    block_on(run_job(options, &job, work, &run_id, terminal))
 }
 
 /// The job's name and the time; milliseconds keep runs apart that begin in the same second.
@@ -138,43 +166,52 @@ fn default_run_id(job: &str, now: Timestamp) -> String {
 }
 
 /// A run id becomes the name of an execution and part of keys.
-fn checked_run_id(name: &str) -> Result<String, CommandError> {
+pub(super) fn checked_run_id(option: &str, name: &str) -> Result<String, CommandError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let fits = (1..=LONGEST_RUN_ID).contains(&name.len())
         && name.bytes().all(allowed)
         && name.bytes().any(|byte| byte != b'.');
-    let message = "--run-id: expected 1 to 80 letters, digits, `-`, `_` or `.`";
+    let message = format!("{option}: expected 1 to 80 letters, digits, `-`, `_` or `.`");
     if fits { Ok(name.to_owned()) } else { Err(CommandError::usage(message)) }
 }
 
 async fn run_job(
-    arguments: &Arguments,
+    options: &Options,
     job: &Job,
-    machine: &Machine,
+    work: &Work,
     run_id: &str,
     terminal: &Terminal,
 ) -> Result<Exit, CommandError> {
+    let machine = &work.machine;
     let mut signals = StopSignals::listen()?;
     // What the user can get wrong is found before anything is written.
     let mut host_options = HostOptions { region: REGION.to_owned(), ..HostOptions::default() };
-    let functions = functions::configure(arguments, machine, terminal)?;
+    let functions = functions::configure(options, machine, terminal)?;
     let definition = machine.definition(|function| host_options.function_arn(function))?;
     // Only this run's functions write here, and a killed one leaves its upload open.
     let store_options = StoreOptions { one_upload_per_key: true, ..StoreOptions::default() };
     let store = Arc::new(ObjectStore::new(store_options).map_err(CommandError::failed)?);
     let (source, output) = (job.source.bucket.as_str(), job.output.bucket.as_str());
-    let report = store.mount(source, &arguments.data).map_err(|error| serve::classify("--data", error))?;
+    let report = store.mount(source, &options.data).map_err(|error| serve::classify("--data", error))?;
     serve::warn_of_skipped(&report, terminal);
-    let objects = count_objects(&store, source, job.source.prefix.as_str())?;
-    let batch = batching(arguments, objects);
-    let input = job_file::execution_input(job, &batch, None).map_err(CommandError::usage)?;
-    if objects == 0 {
+    let objects = match &work.repairs {
+        None => count_objects(&store, source, job.source.prefix.as_str())?,
+        Some(run) => repaired::items(&Places::new(job, run, &options.out).run)?,
+    };
+    let batch = batching(options, work.strategy, objects);
+    let input = job_file::execution_input(job, &batch, work.repairs.as_deref()).map_err(CommandError::usage)?;
+    if objects == 0 && work.repairs.is_none() {
         let message = "no file below --data has a key that begins with source.prefix; nothing will be processed";
         terminal.warning(format!("{message} (source.prefix is {:?})", job.source.prefix.as_str()));
     }
 
-    store.materialise(output, &arguments.out).map_err(|error| serve::classify("--out", error))?;
-    let places = Places::new(job, run_id, &arguments.out);
+    let opened = match &work.repairs {
+        None => store.materialise(output, &options.out),
+        // What is repaired must be there to be read.
+        Some(_) => store.reopen(output, &options.out).map(drop),
+    };
+    opened.map_err(|error| serve::classify("--out", error))?;
+    let places = Places::new(job, run_id, &options.out);
     if places.run.exists() {
         let message = "exists: two runs of one id cannot be told apart; choose another --run-id";
         return Err(CommandError::usage(format!("{} {message}", places.run.display())));
@@ -185,19 +222,19 @@ async fn run_job(
     let variables = functions::variables(job, &server);
     for mut function in functions {
         function.environment.clone_from(&variables);
-        functions::add_variables(&mut function, arguments);
+        functions::add_variables(&mut function, options);
         host.register(function).map_err(CommandError::usage)?;
     }
 
     terminal.note(format!(
-        "run {run_id}: {objects} objects of s3://{source}/{} in batches of {}, {} at a time",
-        job.source.prefix.as_str(),
+        "run {run_id}: {objects} objects of {} in batches of {}, {} at a time",
+        work.repairs.clone().unwrap_or_else(|| format!("s3://{source}/{}", job.source.prefix.as_str())),
         batch.max_items.map_or_else(|| "equal weight".to_owned(), |items| items.to_string()),
         batch.max_concurrency.unwrap_or_else(cores)
     ));
     let watcher = Arc::new(Watcher::new(terminal, objects, machine.outer_maps()));
     let mut services = LocalServices::new(Arc::clone(&store), Arc::clone(&host));
-    services.set_up(&arguments.services)?;
+    services.set_up(&options.services)?;
     let services = Arc::new(services);
     let engine_options = EngineOptions { state_machine_name: machine.name.clone(), ..EngineOptions::default() };
     let engine = Engine::new(services.clone(), engine_options, watcher.clone());
@@ -206,7 +243,7 @@ async fn run_job(
     watcher.finish();
 
     let (tally, invocations) = (watcher.tally(), services.invocations());
-    let summary = Summary::new(&result, objects, tally, invocations, arguments.memory, places);
+    let summary = Summary::new(&result, objects, tally, invocations, options.memory, places);
     let stored = summary.store(&store, job, run_id).await;
     let told = store_messages(services.recorder(), &store, job, run_id).await;
     server.shutdown().await;
@@ -244,13 +281,13 @@ async fn store_messages(
 }
 
 /// How the objects are cut into batches: as the user said, or so that every slot gets some.
-fn batching(arguments: &Arguments, objects: u64) -> Batching {
-    let max_concurrency = arguments.max_concurrency.unwrap_or_else(cores);
+fn batching(options: &Options, strategy: Strategy, objects: u64) -> Batching {
+    let max_concurrency = options.max_concurrency.unwrap_or_else(cores);
     let chosen = objects.div_ceil(u64::from(max_concurrency) * BATCHES_PER_SLOT).clamp(1, LARGEST_CHOSEN_BATCH);
-    // Batches of a packed run are made by weight.
-    let chosen = (arguments.strategy != Strategy::Packed).then(|| u32::try_from(chosen).unwrap_or(u32::MAX));
-    let max_items = arguments.max_items.or(chosen);
-    let (max_concurrency, tolerated_failures) = (Some(max_concurrency), arguments.tolerated_failures);
+    // Where the plan makes the batches, it does so by weight.
+    let chosen = (!strategy.has_units()).then(|| u32::try_from(chosen).unwrap_or(u32::MAX));
+    let max_items = options.max_items.or(chosen);
+    let (max_concurrency, tolerated_failures) = (Some(max_concurrency), options.tolerated_failures);
     Batching { max_items, max_concurrency, tolerated_failures, inventory: None }
 }
 
@@ -311,12 +348,12 @@ mod tests {
         let check = |job: &str, expected: &str| {
             let id = default_run_id(job, "2026-11-22T13:55:55.1234Z".parse().unwrap());
             assert_eq!(id, expected);
-            assert_eq!(checked_run_id(&id).unwrap(), id);
+            assert_eq!(checked_run_id("--run-id", &id).unwrap(), id);
         };
         check("weather", "weather-20261122T135555-123Z");
         check(&"x".repeat(64), &format!("{}-20261122T135555-123Z", "x".repeat(59)));
         for wrong in ["", "..", "a/b", "ä", &"x".repeat(81)] {
-            assert!(checked_run_id(wrong).is_err(), "{wrong}");
+            assert!(checked_run_id("--run-id", wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -93,6 +93,7 @@ fn show_places(summary: &Summary, terminal: &Terminal) {
     };
     let places = &summary.places;
     place("output", &places.output);
+    place("report", &places.run.join("report").join("report.html"));
     place("ledger", &places.run.join("ledger"));
     place("rejects", &places.run.join("rejects"));
     place("results", &places.run.join("map-run"));
