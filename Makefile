@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz build invoke bench schema clean
+.PHONY: help run test check check-template fuzz build deploy invoke bench schema clean
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -17,7 +17,7 @@ EVENT ?= examples/events/batch.json
 BENCH ?=
 
 help: ## Lists the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 	@echo
 	@echo '  make run JOB=FILE DATA=DIR OUT=DIR            other job, objects, output folder'
 	@echo '  make bench BENCH="--megabytes 256 --json"       other size; --list names what is measured'
@@ -39,11 +39,17 @@ check: ## Checks format, lints, dependency arrows, file sizes and, where cargo-d
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; \
 	else echo 'cargo-deny is not installed (cargo install cargo-deny --locked); licences were not checked'; fi
 
+check-template: ## Checks template.yaml with cfn-lint, sam validate and checkov
+	@scripts/check-template.sh
+
 fuzz: ## Fuzzes every decoder, a minute each (FUZZ_SECONDS=60)
 	@scripts/fuzz.sh
 
 build: ## Builds the functions for Lambda, zipped, for arm64 and x86-64, in dist/
 	@source scripts/tools.sh && scripts/build.sh
+
+deploy: ## Builds the functions and deploys them with sam deploy --guided; prints how to start a run
+	@source scripts/tools.sh && scripts/deploy.sh
 
 invoke: ## Invokes FUNCTION with EVENT through cargo-lambda, on the objects of DATA
 	@source scripts/tools.sh && scripts/invoke.sh $(FUNCTION) $(EVENT) $(DATA) $(OUT)

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds the functions with SAM, deploys the stack with `sam deploy --guided`, and prints how to start a run.
+# More arguments go to `sam deploy`; with `--no-guided` among them nothing is asked and samconfig.toml decides.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/python-tools.sh
+
+sam=$(python_tools lint)/sam
+guided=(--guided)
+arguments=()
+for argument in "$@"; do
+  if [ "$argument" = --no-guided ]; then guided=(); else arguments+=("$argument"); fi
+done
+
+"$sam" build
+"$sam" deploy "${guided[@]}" "${arguments[@]}"
+
+# `--guided` may have written another name than the one it began with.
+stack=$(sed -n 's/^stack_name *= *"\(.*\)"/\1/p' samconfig.toml | tail -n 1)
+for ((i = 0; i + 1 < ${#arguments[@]}; i++)); do
+  if [ "${arguments[i]}" = --stack-name ]; then stack=${arguments[i + 1]}; fi
+done
+region=$(sed -n 's/^region *= *"\(.*\)"/\1/p' samconfig.toml | tail -n 1)
+outputs=$("$sam" list stack-outputs --stack-name "$stack" ${region:+--region "$region"} --output json)
+start=$(python3 -c '
+import json, sys
+print(next(one["OutputValue"] for one in json.load(sys.stdin) if one["OutputKey"] == "StartCommand"))' <<<"$outputs")
+
+cat <<END
+
+Deployed as $stack. A first run: write a job whose source and output are those of the stack (docs/job-file.md), then
+
+  mapmill input --job job.yaml > input.json
+  $start
+
+docs/tutorial.md goes on from here. \`sam delete --stack-name $stack\` removes everything but the data.
+END
