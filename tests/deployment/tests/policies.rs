@@ -146,7 +146,7 @@ fn what_a_role_must_not_do_it_may_not_do() {
         Call::new("kms:Decrypt", service_calls::KEYS[0]),
         Call::new("kms:Decrypt", service_calls::KEYS[0]).with("kms:ViaService", "ec2.eu-central-1.amazonaws.com"),
         Call::new("sqs:ReceiveMessage", &format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{STACK}-dead-letters")),
-        Call::new("dynamodb:DeleteItem", &format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{STACK}-failures")),
+        Call::new("dynamodb:DeleteItem", &format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/FailureTable")),
         Call::new("sts:AssumeRole", "*"),
         start(&format!("{STACK}-other")),
     ];
