@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-template fuzz build deploy invoke bench schema clean
+.PHONY: help run test check check-template test-emulator fuzz build deploy invoke bench schema clean
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -42,10 +42,13 @@ check: ## Checks format, lints, dependency arrows, file sizes and, where cargo-d
 check-template: ## Checks template.yaml with cfn-lint, sam validate and checkov
 	@scripts/check-template.sh
 
+test-emulator: ## Deploys template.yaml to an emulator of AWS that enforces its roles, and runs jobs there
+	@scripts/test-emulator.sh
+
 fuzz: ## Fuzzes every decoder, a minute each (FUZZ_SECONDS=60)
 	@scripts/fuzz.sh
 
-build: ## Builds the functions for Lambda, zipped, for arm64 and x86-64, in dist/
+build: ## Builds the functions for Lambda, zipped, for arm64 and x86-64, in dist/, with lists of what is in them
 	@source scripts/tools.sh && scripts/build.sh
 
 deploy: ## Builds the functions and deploys them with sam deploy --guided; prints how to start a run

@@ -40,7 +40,7 @@ for architecture in "${architectures[@]}"; do
     echo "Building $function for $architecture ..."
     $CARGO lambda build --quiet --release "--$architecture" --package "$function" --bin "$function"
     python3 scripts/zip.py "$target_dir/lambda/$function/bootstrap" "dist/$architecture/$function.zip"
-    "$cyclonedx" cyclonedx --quiet --manifest-path "$manifest" --target "$target" --format json --override-filename sbom
+    env -u CARGO "$cyclonedx" cyclonedx --quiet --manifest-path "$manifest" --target "$target" --format json --override-filename sbom
     mv "functions/$function/sbom.json" "dist/$architecture/$function.cdx.json"
     # The tool writes one for every crate of the workspace.
     find . -path ./target -prune -o -path ./.tools -prune -o -name sbom.json -print0 | xargs -0 rm -f

@@ -150,7 +150,12 @@ fn example() -> Value {
         plan[name] = value.clone();
     }
     let mapmill = json!({"version": 1, "run_id": "run-1", "correlation_id": "x", "job": places, "results": plan["results"], "plan": plan["plan"]});
-    json!({"job": places, "plan": plan, "BatchInput": {"mapmill": mapmill}, "mapmill": mapmill})
+    json!({
+        "job": places,
+        "plan": plan,
+        "BatchInput": {"mapmill": mapmill, "results": plan["results"]},
+        "mapmill": mapmill,
+    })
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ fn what_is_not_there_yet_is_listed() {
     for path in &named {
         let is_there = root().join(path).exists();
         let has_plan = !path.ends_with("simple.asl.json") || read(path).unwrap().contains("${PlanFunctionArn}");
-        assert_eq!(is_there && has_plan, !is_missing(path), "{path}: bring NOT_THERE_YET in tests/common up to date");
+        assert_eq!(is_there && has_plan, !is_missing(path), "{path}: bring NOT_THERE_YET in src/cases.rs up to date");
     }
     let unknown: Vec<_> =
         NOT_THERE_YET.iter().filter(|path| !named.iter().any(|name| path.starts_with(name.as_str()))).collect();
