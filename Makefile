@@ -52,7 +52,7 @@ build: ## Builds the functions for Lambda, zipped, for arm64 and x86-64, in dist
 	@source scripts/tools.sh && scripts/build.sh
 
 deploy: ## Builds the functions and deploys them with sam deploy --guided; prints how to start a run
-	@source scripts/tools.sh && scripts/deploy.sh
+	@source scripts/tools.sh && ARCHITECTURE='$(ARCHITECTURE)' scripts/deploy.sh
 
 invoke: ## Invokes FUNCTION with EVENT through cargo-lambda, on the objects of DATA
 	@source scripts/tools.sh && scripts/invoke.sh $(FUNCTION) $(EVENT) $(DATA) $(OUT)
@@ -65,4 +65,4 @@ schema: ## Writes the JSON Schema of the job file anew
 
 clean: ## Removes what was built and written
 	$(CARGO) clean
-	rm -rf out dist .tools
+	rm -rf out dist .tools .aws-sam

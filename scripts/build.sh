@@ -41,10 +41,10 @@ for architecture in "${architectures[@]}"; do
     $CARGO lambda build --quiet --release "--$architecture" --package "$function" --bin "$function"
     python3 scripts/zip.py "$target_dir/lambda/$function/bootstrap" "dist/$architecture/$function.zip"
     env -u CARGO "$cyclonedx" cyclonedx --quiet --manifest-path "$manifest" --target "$target" --format json --override-filename sbom
-    mv "functions/$function/sbom.json" "dist/$architecture/$function.cdx.json"
+    sed "s|file://$PWD|file:///mapmill|g" "functions/$function/sbom.json" >"dist/$architecture/$function.cdx.json"
     # The tool writes one for every crate of the workspace.
     find . -path ./target -prune -o -path ./.tools -prune -o -name sbom.json -print0 | xargs -0 rm -f
   done
 done
-(cd dist && sha256sum */* >SHA256SUMS)
+(cd dist && sha256sum -- */* >SHA256SUMS)
 ls -l dist/*/*.zip

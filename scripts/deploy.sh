@@ -12,8 +12,18 @@ for argument in "$@"; do
   if [ "$argument" = --no-guided ]; then guided=(); else arguments+=("$argument"); fi
 done
 
-"$sam" build
+# SAM asks for the processor after it has built for it. What was answered last time, or ARCHITECTURE, decides.
+deployed_for() { sed -n 's/^parameter_overrides.*Architecture=\\"\([a-z0-9_]*\)\\".*/\1/p' samconfig.toml; }
+architecture=${ARCHITECTURE:-$(deployed_for)}
+architecture=${architecture:-arm64}
+"$sam" build --parameter-overrides "Architecture=$architecture"
 "$sam" deploy "${guided[@]}" "${arguments[@]}"
+answered=$(deployed_for)
+if [ -n "$answered" ] && [ "$answered" != "$architecture" ]; then
+  echo "The functions were built for $architecture and deployed as $answered, so they cannot start." >&2
+  echo "Run it again: they are then built for $answered." >&2
+  exit 1
+fi
 
 # `--guided` may have written another name than the one it began with.
 stack=$(sed -n 's/^stack_name *= *"\(.*\)"/\1/p' samconfig.toml | tail -n 1)

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 /// Functions and state machines that the template names and that are written elsewhere at this time. When one of them is
 /// there, `what_is_not_there_yet_is_listed` fails until it is taken out here, and from then on it is tested.
-pub const NOT_THERE_YET: [&str; 6] = [
+pub const NOT_THERE_YET: [&str; 7] = [
     "functions/plan",
     "functions/report",
+    "shared/planner/src/rates.json",
     "statemachine/nested.asl.json",
     "statemachine/packed.asl.json",
     "statemachine/repair.asl.json",

@@ -163,9 +163,24 @@ fn a_function_ends_before_its_task_does() {
 }
 
 #[test]
+fn the_planner_assumes_the_worker_that_is_deployed() {
+    let path = "shared/planner/src/rates.json";
+    if is_missing(path) {
+        println!("left out, because it is not there yet: {path}");
+        return;
+    }
+    let rates: Value = serde_json::from_str(&read(path).unwrap()).unwrap();
+    assert_eq!(rates["worker"]["memory_mb"], number("TransformMemory", "Default"));
+    // And is told when it is another one.
+    let variables = full().properties("PlanFunction").unwrap()["Environment"]["Variables"].clone();
+    let told: Value = serde_json::from_str(variables["MAPMILL_RATES"].as_str().unwrap()).unwrap();
+    assert_eq!(told["worker"]["memory_mb"], number("TransformMemory", "Default"));
+}
+
+#[test]
 fn what_is_not_there_yet_is_listed() {
     let stack = plain();
-    let mut named: Vec<String> = Vec::new();
+    let mut named = vec!["shared/planner/src/rates.json".to_owned()];
     for kind in ["AWS::Serverless::Function", "AWS::Serverless::StateMachine"] {
         for name in stack.resources(kind).unwrap() {
             let properties = stack.properties(&name).unwrap();

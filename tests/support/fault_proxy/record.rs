@@ -22,6 +22,8 @@ pub struct Record {
     pub part: Option<u32>,
     /// The number of the request among those for the same operation, object and part, from 1.
     pub nth: u32,
+    /// Method, path and query, as they came.
+    pub line: String,
     /// The header `Range`.
     pub range: Option<String>,
     /// The header `If-Match`.
@@ -74,6 +76,7 @@ impl Records {
     pub(super) fn add(
         &self,
         subject: Subject,
+        line: String,
         range: Option<String>,
         if_match: Option<String>,
         decide: impl FnOnce(&Subject, u32) -> Option<Fault>,
@@ -88,7 +91,7 @@ impl Records {
         let fault = decide(&subject, nth);
         let number = inner.list.len() as u64 + 1;
         let Subject { operation, object, part } = subject;
-        let record = Record { number, operation, object, part, nth, range, if_match, fault };
+        let record = Record { number, operation, object, part, nth, line, range, if_match, fault };
         inner.list.push(record.clone());
         Some(record)
     }

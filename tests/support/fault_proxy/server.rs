@@ -131,7 +131,8 @@ impl Proxy {
             value.map(str::to_owned)
         };
         let decide = |subject: &Subject, nth: u32| self.plan.fault(subject, nth);
-        let record = self.records.add(subject, header("range"), header("if-match"), decide);
+        let line_of_request = format!("{} {}", request.method(), request.uri());
+        let record = self.records.add(subject, line_of_request, header("range"), header("if-match"), decide);
         self.tell(record.as_ref(), Moment::Arrived);
         let fault = record.as_ref().and_then(|record| record.fault.clone());
         match &fault {
