@@ -39,6 +39,10 @@ def main(sam, programs, zips, mapmill):
 def with_roles(emulator, outputs, _):
     roles.transform(emulator)
     print("role of transform: its work is allowed, four other places are refused")
+    roles.plan(emulator)
+    print("role of plan: its work is allowed, three other places are refused")
+    roles.report(emulator)
+    print("role of report: its work is allowed, another place is refused")
     for name in ["simple", "nested", "packed", "repair"]:
         allowed, refused = roles.machine(emulator, name, outputs)
         print(f"role of {name}: {allowed} calls allowed, {refused} refused")

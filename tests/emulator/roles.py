@@ -99,6 +99,35 @@ def transform(emulator):
     assert not [key for key in emulator.keys("clean") if key.startswith("elsewhere/")]
 
 
+def of_run(run, the_job, **more):
+    """What the state machines hand to plan and report."""
+    return {"mapmill": {"version": 1, "run_id": run, "correlation_id": "emulator", "job": the_job}, **more}
+
+
+def plan(emulator):
+    """Plans what `transform` has worked on, then elsewhere."""
+    for strategy in ["simple", "packed"]:
+        error, answer = invoke(emulator, "plan", of_run(f"plan-{strategy}", job(), strategy=strategy, batch={}))
+        assert error is None and answer["items"] > 3, answer
+        assert (answer["units"] is not None) == (strategy == "packed"), answer
+        assert answer["plan"] == f"s3://clean/out/_mapmill/plan-{strategy}/plan.json", answer
+    open_wide(emulator, "plan")
+    refused(invoke(emulator, "plan", of_run("list", job("secret/"), strategy="packed", batch={})), "s3:ListBucket")
+    refused(invoke(emulator, "plan", of_run("write", job(output="elsewhere/"), strategy="packed", batch={})), "s3:PutObject")
+    refused(invoke(emulator, "plan", of_run("job", "s3://clean/job.json", strategy="packed", batch={})), "s3:GetObject")
+
+
+def report(emulator):
+    """Reports on a run whose batches never began, then elsewhere."""
+    planned = of_run("plan-simple", job(), plan="s3://clean/out/_mapmill/plan-simple/plan.json", map_run=None, failure=None)
+    error, answer = invoke(emulator, "report", planned)
+    assert error is None and answer["verdict"] == "failed" and answer["items"]["missing"] > 3, answer
+    assert "out/_mapmill/plan-simple/report/report.json" in emulator.keys("clean")
+    open_wide(emulator, "report")
+    emulator.client("s3").put_object(Bucket="other", Key="plan.json", Body=b"{}")
+    refused(invoke(emulator, "report", {**planned, "plan": "s3://other/plan.json"}), "s3:GetObject")
+
+
 def refused(outcome, action):
     """The role refused: the answer or the error carries the emulator's words."""
     text = json.dumps(outcome)

@@ -8,6 +8,7 @@ functions, as AWS does not, so a line of shell in front of each program does.
 """
 
 import contextlib
+import gzip
 import json
 import pathlib
 import re
@@ -63,8 +64,9 @@ def step_functions(emulator, mapmill):
 class Account:
     """The two together, as one account."""
 
-    def __init__(self, emulator, variables):
+    def __init__(self, emulator, outputs, variables):
         self.emulator = emulator
+        self.outputs = outputs
         self.variables = variables
         self.s3 = self.client("s3", "AWS_ENDPOINT_URL_S3")
         for bucket in ["raw", "clean"]:
@@ -155,13 +157,14 @@ def take(queue, url, seconds=5):
 
 def all_of_them(emulator, outputs, mapmill):
     with step_functions(emulator, mapmill) as variables:
-        account = Account(emulator, variables)
+        account = Account(emulator, outputs, variables)
         mailbox = Mailbox(emulator, outputs["NotificationTopicArn"])
         for number in range(20):
             account.s3.put_object(Bucket="raw", Key=f"in/{number:02}.csv", Body=f"id,name\n{number},x\n".encode())
         for machine in ["simple", "nested", "packed"]:
             good(account, mailbox, machine)
-        failing(account, mailbox, outputs)
+        failing(account, mailbox)
+        repaired(account, mailbox)
         asynchronous(emulator, outputs)
 
 
@@ -180,26 +183,44 @@ def good(account, mailbox, machine):
     print(f"{machine}: 20 objects in {len(ledgers)} batches through the deployed functions, and the topic told of it")
 
 
-def failing(account, mailbox, outputs):
+def failing(account, mailbox):
     """A batch that fails for good stands in the table, in the queue, and the topic tells of the run."""
     account.s3.put_object(Bucket="raw", Key="in/bad.json.gz", Body=b"this is not gzip")
     done = account.start("simple", "bad", event(on_failure="fail"))
-    account.s3.delete_object(Bucket="raw", Key="in/bad.json.gz")
     assert done["status"] == "FAILED", done
     table = account.emulator.client("dynamodb")
     items = table.query(
-        TableName=outputs["FailureTableName"],
+        TableName=account.outputs["FailureTableName"],
         KeyConditionExpression="run_id = :run",
         ExpressionAttributeValues={":run": {"S": "bad"}},
     )["Items"]
     assert len(items) == 1 and items[0]["error"]["S"] == "Mapmill.BatchFailed", items
     days = (int(items[0]["expires_at"]["N"]) - time.time()) / 86400
     assert 0 < days < 400, f"it expires in {days} days"
-    letter = json.loads(take(account.emulator.client("sqs"), outputs["DeadLetterQueueUrl"])["Body"])
+    letter = json.loads(take(account.emulator.client("sqs"), account.outputs["DeadLetterQueueUrl"])["Body"])
     assert (letter["run_id"], letter["error"], letter["batch"]) == ("bad", "Mapmill.BatchFailed", items[0]["batch"]["S"]), letter
     told = mailbox.next()
     assert (told["run_id"], told["verdict"]) == ("bad", "failed"), told
     print("simple with a bad object: the run failed; failure table, dead letters and topic have it")
+
+
+def repaired(account, mailbox):
+    """The object is mended, and `repair` does what the failed run left. A repair takes an object in the version that
+    failed, so the first one says that it has changed, and a repair of that one takes the present version."""
+    account.s3.put_object(Bucket="raw", Key="in/bad.json.gz", Body=gzip.compress(b'{"id": 1}\n'))
+    stale = account.start("repair", "stale", {**event(on_failure="fail"), "repair": {"run": "bad"}})
+    lines = account.lines("out/_mapmill/stale/ledger/")
+    assert stale["status"] == "FAILED" and [line["class"] for line in lines] == ["changed"], (stale.get("cause"), lines)
+    assert mailbox.next()["verdict"] == "failed"
+    take(account.emulator.client("sqs"), account.outputs["DeadLetterQueueUrl"])
+
+    done = account.start("repair", "mended", {**event(on_failure="fail"), "repair": {"run": "stale"}})
+    assert done["status"] == "SUCCEEDED", (done.get("cause"), account.lines("out/_mapmill/mended/ledger/"))
+    assert account.lines("out/bad.json.gz.ndjson") == [{"id": 1}]
+    told = mailbox.next()
+    assert (told["run_id"], told["verdict"]) == ("mended", "succeeded"), told
+    assert (told["items"]["total"], told["items"]["succeeded"]) == (21, 21), told
+    print("repair: the mended object and nothing else; with the runs before it all 21 objects are done")
 
 
 def asynchronous(emulator, outputs):
