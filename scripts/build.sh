@@ -3,8 +3,8 @@
 # beside it <function>.cdx.json, the list of all crates in it with version and licence (CycloneDX). dist/SHA256SUMS has
 # their digests.
 #
-# The same source gives the same bytes, wherever it lies: paths are taken out of the binaries, and times and owners out of
-# the zips. `scripts/rebuild.sh` shows it.
+# So that the same source can give the same bytes, wherever it lies, paths are taken out of the binaries, and times and
+# owners out of the zips. `scripts/rebuild.sh` says whether it does.
 # usage: scripts/build.sh [ARCHITECTURE...]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows that a build can be repeated: builds the last commit again in another folder, with another target folder, and
+# Says whether a build can be repeated: builds the last commit again in another folder, with another target folder, and
 # compares with what `make build` left in dist. Takes as long as the first build from cold.
 # usage: scripts/rebuild.sh [ARCHITECTURE...]
 set -euo pipefail
