@@ -95,8 +95,10 @@ fn a_missing_folder_or_function_is_exit_2_with_its_path() {
     assert!(shown(&run.output).contains("nowhere"), "{}", shown(&run.output));
     let empty = workshop.path("empty");
     std::fs::create_dir(&empty).unwrap();
-    workshop.check(&job, &["--functions", empty.to_str().unwrap()], 2, &["--functions", "transform", "does not exist"]);
-    workshop.write("empty/transform", "");
+    workshop.check(&job, &["--functions", empty.to_str().unwrap()], 2, &["--functions", "plan", "does not exist"]);
+    for name in ["plan", "transform", "report"] {
+        workshop.write(&format!("empty/{name}"), "");
+    }
     workshop.check(&job, &["--functions", empty.to_str().unwrap()], 2, &["--functions", "is not executable"]);
     assert!(!workshop.path("out").exists(), "nothing is written before everything is checked");
     for (data, out, option) in [
@@ -129,7 +131,7 @@ fn an_unsupported_state_machine_is_refused_by_field() {
     };
     check(change("1.json", "\"Label\"", "\"Lable\""), &["Lable", "ProcessObjects"]);
     check(change("2.json", "listObjectsV2", "listObjectsV3"), &["listObjectsV3"]);
-    check(change("3.json", "\"StartAt\": \"ProcessObjects\"", "\"StartAt\": \"Nowhere\""), &["Nowhere"]);
+    check(change("3.json", "\"StartAt\": \"Plan\"", "\"StartAt\": \"Nowhere\""), &["Nowhere"]);
     check(change("4.json", "${TransformFunctionArn}", "${Something}"), &["Something"]);
     check(workshop.write("5.json", "{"), &["JSON"]);
     assert_eq!(files_below(&workshop.path("out")), Vec::<PathBuf>::new(), "a refused state machine leaves nothing");
@@ -139,8 +141,10 @@ fn an_unsupported_state_machine_is_refused_by_field() {
 fn an_event_that_is_no_batch_fails_its_batch_by_name() {
     let workshop = Workshop::new();
     let text = std::fs::read_to_string(root().join("statemachine/simple.asl.json")).unwrap();
-    let machine = workshop.write("machine.json", text.replacen("\"mapmill\": {", "\"mapmlil\": {", 1));
-    let words = ["Mapmill.InvalidEvent", "expected mapmill in BatchInput", "States.ExceedToleratedFailureThreshold"];
+    let (before, worker) = text.split_once("\"BatchInput\": {").unwrap();
+    let worker = worker.replacen("\"version\": 1,", "\"version\": 99,", 1);
+    let machine = workshop.write("machine.json", format!("{before}\"BatchInput\": {{{worker}"));
+    let words = ["Mapmill.InvalidEvent", "mapmill.version", "States.ExceedToleratedFailureThreshold"];
     workshop.check(&workshop.path("job.yaml"), &["--state-machine", machine.to_str().unwrap()], 1, &words);
 }
 
@@ -212,7 +216,9 @@ fn a_run_id_is_accepted_once() {
 fn folders_may_be_relative() {
     let workshop = Workshop::new();
     std::fs::create_dir(workshop.path("functions")).unwrap();
-    std::os::unix::fs::symlink(programs().join("transform"), workshop.path("functions/transform")).unwrap();
+    for name in ["plan", "transform", "report"] {
+        std::os::unix::fs::symlink(programs().join(name), workshop.path(&format!("functions/{name}"))).unwrap();
+    }
     let line = "run --job job.yaml --data data --out out --functions functions";
     let run =
         Command::new(programs().join("mapmill")).args(line.split(' ')).current_dir(workshop.path("")).output().unwrap();

@@ -86,7 +86,7 @@ fn check_small_function(name: &str, objects: impl Iterator<Item = (String, Strin
     let shown = shown(&run.output);
     assert_eq!(run.output.status.code(), Some(0), "{shown}");
     assert_eq!(run.summary["items"]["succeeded"], count, "{shown}");
-    assert_eq!(run.summary["invocations"]["total"], 1, "{shown}");
+    assert_eq!(run.summary["invocations"]["total"], 3, "plan, transform, report: {shown}");
     let peak = run.summary["invocations"]["peak_memory_bytes"].as_u64().unwrap();
     tell(name, count, peak);
     assert!(peak > 0 && peak < SMALLEST_FUNCTION, "{} MiB resident: {shown}", peak >> 20);

@@ -65,7 +65,8 @@ fn calls(function: &str, objects: &[(&str, &str, Vec<u8>)], events: Vec<Value>, 
             let (path, query) = address.split_once('?').unwrap_or((address, ""));
             let path = percent_decode_str(path).decode_utf8().unwrap();
             s3::call(method, &path, query)
-                .unwrap_or_else(|| panic!("{} is no request that a role can allow", record.line))
+                .ok_or_else(|| format!("{} is no request that a role can allow", record.line))
+                .unwrap()
         })
         .collect()
 }

@@ -1,5 +1,4 @@
 //! Reports by the real program, of what the real worker left behind, over HTTP.
-#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use lambda_shell::testsuite::Invocation;
 use serde_json::{Value, json};
@@ -8,13 +7,13 @@ use tests::function::{Workshop, batch};
 use tests::{outputs, root, run_job_as, shown};
 
 const GOOD: &str = "folder/good & <b>bold</b>.ndjson";
-const BAD: &str = "folder/bad.ndjson";
+const BAD: &str = "folder/bad.ndjson.gz";
 const NEVER: &str = "folder/never.ndjson";
 
 /// A run of two objects in one batch, and another batch that was never started. Answers the payload of its report.
 fn run(workshop: &Workshop) -> Value {
     workshop.put(GOOD, "{\"a\":1}\n{\"a\":2}\nno JSON\n");
-    workshop.put(BAD, "[1,2");
+    workshop.put(BAD, "no gzip");
     workshop.put(NEVER, "{\"a\":1}\n");
     let parts = json!({"rejects": {"max_ratio": 1.0}, "source": {"bucket": "raw", "prefix": "folder/"}});
     let event = batch("run-1", "reported", &parts, &[GOOD, BAD]);
@@ -27,7 +26,8 @@ fn run(workshop: &Workshop) -> Value {
         "StartDate": time(1), "StopDate": time(4), "Status": "SUCCEEDED"});
     let files = "_mapmill/run-1/map-run/1b2c";
     workshop.leave(&format!("{files}/SUCCEEDED_0.json"), &json!([child]).to_string());
-    workshop.leave(&format!("{files}/PENDING_0.json"), &json!([{"Name": "two", "Input": waiting.to_string()}]).to_string());
+    workshop
+        .leave(&format!("{files}/PENDING_0.json"), &json!([{"Name": "two", "Input": waiting.to_string()}]).to_string());
     let file = |kind: &str| json!([{"Key": format!("{files}/{kind}_0.json"), "Size": 1}]);
     let files_of = json!({"SUCCEEDED": file("SUCCEEDED"), "PENDING": file("PENDING"), "FAILED": []});
     let arn = "arn:aws:states:us-east-1:000000000000:mapRun:simple/Objects:1b2c";
@@ -67,7 +67,10 @@ fn the_report_of_a_run_of_the_real_worker() {
     assert!(page.contains("folder/good &amp; &lt;b&gt;bold&lt;/b&gt;.ndjson") && !page.contains("<b>"), "{page}");
 
     let line = ended.log.iter().find(|line| line["message"] == "report written").unwrap();
-    assert_eq!((&line["run_id"], &line["job"], &line["verdict"]), (&json!("run-1"), &json!("reported"), &json!("failed")));
+    assert_eq!(
+        (&line["run_id"], &line["job"], &line["verdict"]),
+        (&json!("run-1"), &json!("reported"), &json!("failed"))
+    );
     let text = std::fs::read_to_string(root().join("docs/logging.md")).unwrap();
     let section = text.split("\n## Fields of a report\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let documented: BTreeSet<&str> = section
@@ -93,7 +96,9 @@ fn the_command_makes_a_report_again() {
     let made = report("run-1");
     let shown = shown(&made);
     assert_eq!(made.status.code(), Some(1), "{shown}");
-    for words in ["run-1 failed", "3 in all · 1 succeeded · 1 failed · 0 skipped · 0 unprocessed · 1 missing", "report.html"] {
+    for words in
+        ["run-1 failed", "3 in all · 1 succeeded · 1 failed · 0 skipped · 0 unprocessed · 1 missing", "report.html"]
+    {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let first = workshop.read("_mapmill/run-1/report/failed.jsonl");
@@ -104,17 +109,21 @@ fn the_command_makes_a_report_again() {
     assert_eq!(report("../run-1").status.code(), Some(2));
 }
 
-/// A run in which an object fails, the object mended, and repairs until nothing is left: for every strategy the outputs are
+/// A run in which an object fails, the object mended, and a repair: for every strategy the outputs are
 /// those of a run over the mended objects.
 #[test]
 fn the_command_repairs_until_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let (data, job) = (folder.path().join("data"), folder.path().join("job.yaml"));
     std::fs::create_dir(&data).unwrap();
-    let text = "version: 1\nname: mended\nsource: {bucket: raw}\noutput: {bucket: clean, prefix: o/, compression: none}\n";
+    let text = "version: 1\nname: mended\nsource: {bucket: raw}\nrejects: {policy: fail}\noutput: {bucket: clean, prefix: o/, compression: none}\n";
     std::fs::write(&job, text).unwrap();
     for number in 0..12 {
-        std::fs::write(data.join(format!("{number:02}.ndjson")), format!("{{\"number\":{number}}}\n").repeat(number + 1)).unwrap();
+        std::fs::write(
+            data.join(format!("{number:02}.ndjson")),
+            format!("{{\"number\":{number}}}\n").repeat(number + 1),
+        )
+        .unwrap();
     }
     let faultless = folder.path().join("faultless");
     let run = run_job_as("first", &job, &data, &faultless, &[]);
@@ -138,15 +147,15 @@ fn the_command_repairs_until_nothing_is_left() {
             let path = out.join(format!("o/_mapmill/{run}/report/report.json"));
             serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
         };
-        // The object is another version than the one that failed; the repair after that takes the present one.
         let second = repair("first", "second");
-        assert_eq!(second.status.code(), Some(1), "{strategy}: {}", shown(&second));
-        assert_eq!(report("second")["failures"][0]["class"], "changed", "{strategy}");
-        let third = repair("second", "third");
-        assert_eq!(third.status.code(), Some(0), "{strategy}: {}", shown(&third));
-        let figures = report("third");
-        assert_eq!((&figures["verdict"], &figures["items"]["succeeded"]), (&json!("succeeded"), &json!(12)), "{figures}");
-        assert_eq!(figures["runs"].as_array().unwrap().len(), 3, "{figures}");
+        assert_eq!(second.status.code(), Some(0), "{strategy}: {}", shown(&second));
+        let figures = report("second");
+        assert_eq!(
+            (&figures["verdict"], &figures["items"]["succeeded"]),
+            (&json!("succeeded"), &json!(12)),
+            "{figures}"
+        );
+        assert_eq!(figures["runs"].as_array().unwrap().len(), 2, "{figures}");
         assert_eq!(outputs(&out), expected, "{strategy}");
         assert_eq!(repair("never", "fourth").status.code(), Some(2), "{strategy}");
     }

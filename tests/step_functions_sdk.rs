@@ -1,4 +1,4 @@
-//! `mapmill serve` driven by the AWS SDK for Rust: the deployed state machine `simple` with the real function, from its creation
+//! `mapmill serve` driven by the AWS SDK for Rust: the deployed state machine `simple` with the real functions, from its creation
 //! to the counts of its Map Run.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
@@ -16,7 +16,13 @@ use tests::{outputs, programs, root};
 const OBJECTS: usize = 7;
 const JOB: &str = "{version: 1, name: sdk, source: {bucket: raw}, record: {set: {seen: true}},
     output: {bucket: clean, prefix: out/, compression: none}}";
-const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:transform";
+const FUNCTIONS: [&str; 3] = ["plan", "transform", "report"];
+/// The other placeholders of the definition, with what stands for them.
+const RESOURCES: [(&str, &str); 3] = [
+    ("${NotificationTopicArn}", "arn:aws:sns:us-east-1:000000000000:mapmill"),
+    ("${DeadLetterQueueUrl}", "https://sqs.us-east-1.amazonaws.com/000000000000/mapmill"),
+    ("${FailureTableName}", "failures"),
+];
 
 /// A running `mapmill serve`; killed when it is dropped.
 struct Served {
@@ -26,7 +32,6 @@ struct Served {
 
 impl Served {
     fn start(data: &Path, out: &Path) -> Self {
-        let function = format!("transform={}", programs().join("transform").display());
         let mut command = Command::new(programs().join("mapmill"));
         command
             .arg("serve")
@@ -34,7 +39,10 @@ impl Served {
             .arg(data)
             .args(["--bucket", "raw", "--out-bucket", "clean", "--out"])
             .arg(out);
-        command.args(["--function", &function, "--env", "MAPMILL_READ=raw", "--env", "MAPMILL_WRITE=clean"]);
+        for name in FUNCTIONS {
+            command.arg("--function").arg(format!("{name}={}", programs().join(name).display()));
+        }
+        command.args(["--env", "MAPMILL_READ=raw", "--env", "MAPMILL_WRITE=clean"]);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines().take(7);
         let variables = lines.map(|line| {
@@ -87,7 +95,14 @@ async fn the_sdk_runs_simple_to_its_end() {
     let served = Served::start(&data, &out);
     let client = served.client();
     let simple = std::fs::read_to_string(root().join("statemachine/simple.asl.json")).unwrap();
-    let definition = simple.replace("${TransformFunctionArn}", FUNCTION_ARN);
+    let mut definition = simple;
+    for name in FUNCTIONS {
+        let token = format!("${{{}{}FunctionArn}}", name[..1].to_uppercase(), &name[1..]);
+        definition = definition.replace(&token, &format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"));
+    }
+    for (token, value) in RESOURCES {
+        definition = definition.replace(token, value);
+    }
 
     let checked = client.validate_state_machine_definition().definition(&definition).send().await.unwrap();
     assert_eq!(checked.result().as_str(), "OK", "{checked:?}");

@@ -1,11 +1,10 @@
-//! The strategies through their real state machines, with the real plan and worker programs. The state that reports is
-//! replaced by one that only says yes: reports have tests of their own.
+//! The strategies through their real state machines, with the real programs.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tests::{Run, files_below, outputs, root, run_job_as, shown};
+use tests::{Run, files_below, outputs, run_job_as, shown};
 
 const JOB: &str = "
 version: 1
@@ -13,19 +12,6 @@ name: strategies
 source: {bucket: raw, prefix: in/, include: ['**/*.ndjson', '**/*.csv']}
 output: {bucket: clean, prefix: out/, compression: none}
 ";
-
-/// A state machine without its report, in a file.
-fn machine(strategy: &str, folder: &Path) -> PathBuf {
-    let text = std::fs::read_to_string(root().join(format!("statemachine/{strategy}.asl.json"))).unwrap();
-    let mut machine: Value = serde_json::from_str(&text).unwrap();
-    let verdict =
-        json!({"verdict": "succeeded", "items": {}, "records": {}, "report": "s3://none", "failed": "", "reasons": []});
-    machine["States"]["Report"] =
-        json!({"Type": "Pass", "Result": verdict, "ResultPath": "$.report", "Next": "IsVerdictGood"});
-    let path = folder.join(format!("{strategy}.asl.json"));
-    std::fs::write(&path, machine.to_string()).unwrap();
-    path
-}
 
 struct Case {
     folder: tempfile::TempDir,
@@ -52,8 +38,7 @@ impl Case {
     }
 
     fn run(&self, strategy: &str, more: &[&str]) -> Run {
-        let machine = machine(strategy, self.folder.path());
-        let arguments = [&["--state-machine", machine.to_str().unwrap()], more].concat();
+        let arguments = [&["--strategy", strategy], more].concat();
         run_job_as("test", &self.job, &self.data, &self.out(strategy), &arguments)
     }
 

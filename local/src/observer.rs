@@ -105,6 +105,8 @@ pub enum Notice<'a> {
         child: &'a str,
         /// Items it was given.
         items: u64,
+        /// Its input.
+        input: &'a Value,
         /// How it ended.
         status: ExecutionStatus,
         /// Its output when it succeeded.

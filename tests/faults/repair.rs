@@ -10,6 +10,7 @@ use batch::{BatchError, Budget, Deadline, Worker};
 use local::s3::{ACCESS_KEY_ID, Attributes, REGION, SECRET_ACCESS_KEY, WriteCondition};
 use object_store::ObjectStore;
 use s3_store::{S3Options, S3Store};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -53,7 +54,8 @@ fn store(endpoint: &str, requests: S3Options) -> Arc<dyn ObjectStore> {
 
 fn worker(store: Arc<dyn ObjectStore>) -> Worker {
     let places = |text: &str| text.parse().unwrap();
-    Worker::new(store, places("raw/in/,clean/out/"), places("clean/out/"), Budget::of_function(512)).with_reading(bodies())
+    Worker::new(store, places("raw/in/,clean/out/"), places("clean/out/"), Budget::of_function(512))
+        .with_reading(bodies())
 }
 
 /// Runs a strategy as its state machine does, and answers what the report says.
@@ -62,10 +64,12 @@ async fn run(bench: &Bench, run: &str, strategy: Value, gives_up_after: usize) -
     let direct = worker(store(&bench.direct_endpoint(), REQUESTS));
     let mut payload = json!({"mapmill": mapmill, "batch": {"max_items": 7}});
     payload.as_object_mut().unwrap().extend(strategy.as_object().unwrap().clone());
-    let plan = plan::handle(direct.clone(), payload, Deadline::UNKNOWN).await.unwrap_or_else(|error| panic!("{error}"));
+    let plan = plan::handle(direct.clone(), raw(&payload), Deadline::UNKNOWN).await.unwrap();
+    let plan = serde_json::to_value(plan).unwrap();
     let mut children: [Vec<String>; 3] = Default::default();
-    if let Some(units) = &plan.units {
-        let text = bench.embedded.get(&units.bucket, &units.key, 64 << 20).await.unwrap();
+    let place = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+    if let Some(units) = plan.get("units").filter(|units| !units.is_null()) {
+        let text = bench.embedded.get(&place(units, "bucket"), &place(units, "key"), 64 << 20).await.unwrap();
         let through = worker(store(&bench.proxy.endpoint(), S3Options { attempts: 2, ..REQUESTS }));
         for (number, line) in String::from_utf8(text.to_vec()).unwrap().lines().enumerate() {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -89,24 +93,31 @@ async fn run(bench: &Bench, run: &str, strategy: Value, gives_up_after: usize) -
             }
         }
     }
-    let results = &plan.results;
-    let folder = format!("{}/1b2c", results.prefix.trim_end_matches('/'));
+    let results = &plan["results"];
+    let (bucket, prefix) = (place(results, "bucket"), place(results, "prefix"));
+    let folder = format!("{}/1b2c", prefix.trim_end_matches('/'));
     let mut files = json!({});
     for (kind, records) in ["SUCCEEDED", "FAILED", "PENDING"].into_iter().zip(&children) {
         files[kind] = json!([]);
         if !records.is_empty() {
             let key = format!("{folder}/{kind}_0.jsonl");
-            put(bench, &results.bucket, &key, &records.join("\n")).await;
+            put(bench, &bucket, &key, &records.join("\n")).await;
             files[kind] = json!([{"Key": key, "Size": 1}]);
         }
     }
     let arn = "arn:aws:states:us-east-1:000000000000:mapRun:packed/Objects:1b2c";
-    let manifest = json!({"DestinationBucket": results.bucket, "MapRunArn": arn, "ResultFiles": files});
-    put(bench, &results.bucket, &format!("{folder}/manifest.json"), &manifest.to_string()).await;
-    let failure = (!children[1].is_empty()).then(|| json!({"Error": "States.ExceedToleratedFailureThreshold", "Cause": "c"}));
-    let payload = json!({"mapmill": mapmill, "plan": plan.plan, "map_run": null, "failure": failure});
-    let report = report::handle(direct, payload, Deadline::UNKNOWN).await.unwrap_or_else(|error| panic!("{error}"));
+    let manifest = json!({"DestinationBucket": bucket, "MapRunArn": arn, "ResultFiles": files});
+    put(bench, &bucket, &format!("{folder}/manifest.json"), &manifest.to_string()).await;
+    let failure =
+        (!children[1].is_empty()).then(|| json!({"Error": "States.ExceedToleratedFailureThreshold", "Cause": "c"}));
+    let payload = json!({"mapmill": mapmill, "plan": plan["plan"], "map_run": null, "failure": failure});
+    let report = report::handle(direct, raw(&payload), Deadline::UNKNOWN).await.unwrap();
     serde_json::to_value(report).unwrap()
+}
+
+/// A payload as the runtime hands it over.
+fn raw(payload: &Value) -> Box<RawValue> {
+    to_raw_value(payload).unwrap()
 }
 
 /// Invokes a worker until its batch is done or fails; what usually passes is tried twice.
@@ -152,7 +163,10 @@ async fn repairs_until_nothing_is_left_give_the_outputs_of_a_run_without_faults(
         answer = run(&bench, &format!("r{}", rounds.len()), repair, 3).await;
     }
     assert!(rounds.iter().any(|items| items["failed"] != 0), "objects failed: {rounds:?}");
-    assert!(rounds.iter().any(|items| items["missing"] != 0), "batches failed or were never started: {rounds:?}");
+    assert!(
+        rounds.iter().any(|items| items["missing"] != 0 || items["unprocessed"] != 0),
+        "batches failed or were never started: {rounds:?}"
+    );
     assert!(rounds.len() > 1, "one repair was not enough: {rounds:?}");
     assert_eq!(bench.outputs().await, expected);
 

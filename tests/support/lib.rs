@@ -67,7 +67,10 @@ pub fn run_job_as(run_id: &str, job: &Path, data: &Path, out: &Path, more: &[&st
     for path in files.iter().filter(|path| path.to_str().unwrap().contains(&ledger_folder)) {
         for line in read(path).lines() {
             let line: Value = serde_json::from_str(line).unwrap();
-            let key = line["key"].as_str().unwrap().to_owned();
+            let mut key = line["key"].as_str().unwrap().to_owned();
+            if let Some(range) = line["range"].as_str() {
+                key = format!("{key} {range}");
+            }
             assert!(ledger.insert(key.clone(), line).is_none(), "{key} is in the ledger twice");
         }
     }

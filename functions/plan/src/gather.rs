@@ -21,9 +21,9 @@ const PACKING_AN_ITEM: Duration = Duration::from_micros(20);
 /// What came of looking at the source.
 pub(crate) enum Gathered {
     /// Time runs out; another invocation goes on behind the last key.
-    Left { survey: Survey, after: Option<String> },
+    Left { survey: Box<Survey>, after: Option<String> },
     /// All of it was seen.
-    All { survey: Survey, spool: Spool, warnings: Vec<String> },
+    All { survey: Box<Survey>, spool: Box<Spool>, warnings: Vec<String> },
 }
 
 /// Looks at the source until its end, or until time runs out.
@@ -47,7 +47,7 @@ pub(crate) async fn gather(
     };
     let mut spool = Spool::new(store.clone(), writable.clone(), names.clone(), progress.files);
     if progress.is_listed {
-        return Ok(Gathered::All { survey: progress.survey, spool, warnings: Vec::new() });
+        return Ok(Gathered::All { survey: Box::new(progress.survey), spool: Box::new(spool), warnings: Vec::new() });
     }
     let after = progress.after.take();
     let mut source = Source::open(worker, names, request, job, after).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn gather(
         {
             progress.after = Some(last.key.clone());
             if request.survey.is_some() {
-                return Ok(Gathered::Left { survey: progress.survey, after: progress.after });
+                return Ok(Gathered::Left { survey: Box::new(progress.survey), after: progress.after });
             }
             return leave(progress, &mut spool, worker, names).await;
         }
@@ -78,7 +78,7 @@ pub(crate) async fn gather(
         return leave(progress, &mut spool, worker, names).await;
     }
     spool.close().await?;
-    Ok(Gathered::All { survey: progress.survey, spool, warnings: source.warnings() })
+    Ok(Gathered::All { survey: Box::new(progress.survey), spool: Box::new(spool), warnings: source.warnings() })
 }
 
 async fn leave(
@@ -89,7 +89,7 @@ async fn leave(
 ) -> Result<Gathered, BatchError> {
     progress.files = spool.close_for_another().await?;
     progress.write(worker.store(), worker.writable(), names).await?;
-    Ok(Gathered::Left { survey: progress.survey, after: progress.after })
+    Ok(Gathered::Left { survey: Box::new(progress.survey), after: progress.after })
 }
 
 /// Counts an object; true when it is to be processed.

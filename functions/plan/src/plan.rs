@@ -26,7 +26,7 @@ pub async fn plan(worker: &Worker, payload: &Value, rates: &Rates, deadline: Dea
     let (request, job, names) = (&request, &job, &names);
     let (survey, spool, warnings) = match gathered {
         Gathered::Left { survey, after } if request.survey.is_some() => {
-            return Ok(Reply::Survey { version: 1, continues: true, after, survey: Box::new(survey) });
+            return Ok(Reply::Survey { version: 1, continues: true, after, survey });
         }
         Gathered::Left { survey, .. } => {
             let items = survey.listed();
@@ -38,9 +38,9 @@ pub async fn plan(worker: &Worker, payload: &Value, rates: &Rates, deadline: Dea
         Gathered::All { survey, spool, warnings } => (survey, spool, warnings),
     };
     if request.survey.is_some() {
-        return Ok(Reply::Survey { version: 1, continues: false, after: None, survey: Box::new(survey) });
+        return Ok(Reply::Survey { version: 1, continues: false, after: None, survey });
     }
-    let answer = write(worker, (request, job, names), &survey, spool, warnings, rates).await?;
+    let answer = write(worker, (request, job, names), &survey, *spool, warnings, rates).await?;
     Ok(Reply::of(answer))
 }
 

@@ -57,7 +57,14 @@ impl ObjectStore for FileStore {
             (count > 0).then(|| (Ok(Bytes::from(chunk)), file))
         });
         let etag = ETag::parse("file").unwrap();
-        Ok(ObjectReader { etag, size, content_type: None, content_encoding: None, checksum: None, body: chunks.boxed() })
+        Ok(ObjectReader {
+            etag,
+            size,
+            content_type: None,
+            content_encoding: None,
+            checksum: None,
+            body: chunks.boxed(),
+        })
     }
 
     async fn head(&self, _: &ObjectAddress) -> Result<ObjectHead, ObjectError> {
@@ -112,7 +119,6 @@ fn peak_bytes() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "the figure is what a reader of the test's output looks for")]
 async fn millions_of_objects_are_packed_in_little_memory() {
     let objects: u64 = std::env::var("MAPMILL_TEST_OBJECTS").map_or(10_000_000, |text| text.parse().unwrap());
     let object: fn(u64) -> Listed = |number| Listed {

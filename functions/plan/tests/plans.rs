@@ -369,13 +369,13 @@ async fn inventories_that_cannot_be_read_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_repair_takes_what_failed_as_it_was() {
+async fn a_repair_takes_what_failed_in_its_present_version_and_the_rest_as_it_was() {
     let store = store(&[("in/changed.csv", 33), ("in/no-etag.csv", 44)]);
     let failures = [
         json!({"bucket": "raw", "key": "in/a.csv", "etag": "1", "size": 7, "status": "failed", "class": "transient"}),
         json!({"key": "in/big.ndjson", "etag": "2", "size": 99, "range": "10..60", "status": "unprocessed"}),
         json!({"key": "in/big.ndjson", "etag": "2", "size": 99, "range": "60..", "status": "missing"}),
-        json!({"key": "in/changed.csv", "etag": "3", "size": 8, "status": "failed", "class": "changed"}),
+        json!({"key": "in/changed.csv", "etag": "3", "size": 8, "status": "failed", "class": "bad_data"}),
         json!({"key": "in/no-etag.csv", "etag": null, "size": null, "status": "failed", "class": "transient"}),
         json!({"key": "in/gone.csv", "etag": null, "size": null, "status": "failed", "class": "not_found"}),
         json!({"key": "in/cut.ndjson", "etag": "4", "size": 99, "range": "0..50", "status": "failed", "class": "changed"}),

@@ -115,7 +115,9 @@ impl ResultFiles {
             for file in files {
                 match self.place.inside("map-run", &manifest.destination_bucket, &file.key) {
                     Some(address) => self.waiting.push_back(ResultFile { ending, has_groups, address }),
-                    None => self.problems.push("a manifest of a Map Run names a file outside of the run's folder".to_owned()),
+                    None => self
+                        .problems
+                        .push("a manifest of a Map Run names a file outside of the run's folder".to_owned()),
                 }
             }
         }
@@ -227,7 +229,8 @@ mod tests {
             "Input": batch.to_string(), "Output": answer.to_string()});
         check(texts.clone(), Ending::Failed, times, 2, Some(1));
         check(texts, Ending::Succeeded, times, 0, Some(1));
-        let plain = json!({"Input": batch, "Output": answer, "StartDate": 1_795_341_600.25, "StopDate": 1_795_341_601_000_u64});
+        let plain =
+            json!({"Input": batch, "Output": answer, "StartDate": 1_795_341_600.25, "StopDate": 1_795_341_601_000_u64});
         check(plain, Ending::NeverStarted, times, 2, Some(1));
         check(json!({"Input": "{cut", "Output": "no json", "StartDate": "yesterday"}), Ending::Failed, None, 0, None);
         check(json!({"InputDetails": {"Included": false}}), Ending::Failed, None, 0, None);

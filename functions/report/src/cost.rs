@@ -48,7 +48,8 @@ pub(crate) fn cost(plan: &PlanFile, usage: &Usage) -> Option<Cost> {
             + seconds(usage.batch_ms) * EXPRESS_GB * prices.express_gb_second,
         lambda: usage.batches as f64 * prices.lambda_request
             + seconds(usage.function_ms) * memory_mb as f64 / 1024.0 * prices.lambda_gb_second,
-        s3: usage.reads as f64 * prices.s3_get + usage.writes as f64 * prices.s3_put
+        s3: usage.reads as f64 * prices.s3_get
+            + usage.writes as f64 * prices.s3_put
             + usage.pages as f64 * prices.s3_list,
     };
     Some(Cost {

@@ -41,6 +41,7 @@ use figures::{Figures, Items};
 use request::Request;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tracing::Span;
 
 /// The longest answer in bytes, as that of a worker: Step Functions carries 256 KiB per state.
@@ -78,8 +79,10 @@ pub struct Answer {
 /// # Errors
 /// The payload is no request for a report, the job or the plan cannot be read, or the store fails. A report that takes
 /// longer than the invocation fails as [`BatchError::Internal`].
-pub async fn handle(worker: Worker, event: Value, deadline: Deadline) -> Result<Answer, BatchError> {
-    let request = Request::parse(&event)?;
+pub async fn handle(worker: Worker, event: Box<RawValue>, deadline: Deadline) -> Result<Answer, BatchError> {
+    let payload: Value = serde_json::from_str(event.get())
+        .map_err(|error| BatchError::InvalidEvent(format!("not a request for a report: {error}")))?;
+    let request = Request::parse(&payload)?;
     let (run_id, correlation_id) = (request.event.run_id.as_str(), request.event.correlation_id.as_str());
     Span::current().record("run_id", run_id).record("correlation_id", correlation_id);
     let figures = tokio::select! {

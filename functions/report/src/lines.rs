@@ -84,7 +84,8 @@ impl Lines {
                 RecordFormat::Json(JsonLayout { pointer: vec![name.to_owned()], mode: JsonMode::Array })
             }
         };
-        let limits = RecordLimits { record_bytes: RECORD_BYTES, output_bytes: 2 * RECORD_BYTES, ..RecordLimits::default() };
+        let limits =
+            RecordLimits { record_bytes: RECORD_BYTES, output_bytes: 2 * RECORD_BYTES, ..RecordLimits::default() };
         let options = StreamOptions { limits, ..StreamOptions::new(format) };
         let stream = RecordStream::new(&options);
         Self { begun, stream, block: Vec::new(), has_ended: false, is_broken: false, refused: 0 }
@@ -183,7 +184,8 @@ impl<T> Ahead<T> {
     /// The next file, in the order in which they were opened; none when none is being opened.
     pub(crate) async fn next(&mut self) -> Result<Option<(T, Begun)>, BatchError> {
         let Some((about, opening)) = self.opening.pop_front() else { return Ok(None) };
-        let opened = opening.await.map_err(|error| BatchError::Internal(format!("a task of the report ended: {error}")))?;
+        let opened =
+            opening.await.map_err(|error| BatchError::Internal(format!("a task of the report ended: {error}")))?;
         Ok(Some((about, opened.map_err(|error| unread(&error))?)))
     }
 }
@@ -193,7 +195,9 @@ impl<T> Ahead<T> {
 pub(crate) fn unread(error: &ObjectError) -> BatchError {
     let doing = "a file of the run cannot be read";
     match error.class {
-        ErrorClass::Changed | ErrorClass::NotFound => BatchError::Transient(format!("{doing}, a batch may still run: {error}")),
+        ErrorClass::Changed | ErrorClass::NotFound => {
+            BatchError::Transient(format!("{doing}, a batch may still run: {error}"))
+        }
         _ => BatchError::from_store(doing, error),
     }
 }

@@ -24,7 +24,8 @@ impl Request {
     pub(crate) fn parse(payload: &Value) -> Result<Self, BatchError> {
         let event = Event::parse(payload)?;
         let member = |name: &str| payload.get(name).filter(|value| !value.is_null());
-        let invalid = |expected: &str| Err(BatchError::InvalidEvent(format!("not a request for a report: expected {expected}")));
+        let invalid =
+            |expected: &str| Err(BatchError::InvalidEvent(format!("not a request for a report: expected {expected}")));
         let plan = match member("plan") {
             None => None,
             Some(Value::String(plan)) => Some(plan.clone()),
@@ -134,7 +135,10 @@ mod tests {
     fn payloads_are_checked_at_the_door() {
         check(json!({}), None);
         check(json!({"plan": null, "map_run": null, "failure": null}), None);
-        check(json!({"plan": "s3://b/p.json", "map_run": {"bucket": "b", "key": "k"}, "failure": {"Error": "E"}}), None);
+        check(
+            json!({"plan": "s3://b/p.json", "map_run": {"bucket": "b", "key": "k"}, "failure": {"Error": "E"}}),
+            None,
+        );
         check(json!({"map_run": {"Bucket": "b", "Key": "k"}}), None);
         check(json!({"plan": 7}), Some("plan, or null"));
         check(json!({"map_run": "s3://b/k"}), Some("bucket and key of a manifest"));

@@ -85,7 +85,9 @@ async fn of_earlier(
     let address = earlier.place.object(name)?;
     let file = lines::open(store, &address, layout).await?;
     // Without it the repair would pass over outputs or items in silence.
-    let file = file.ok_or_else(|| BatchError::InvalidEvent(format!("expected {address} of the run that is repaired; found none")))?;
+    let file = file.ok_or_else(|| {
+        BatchError::InvalidEvent(format!("expected {address} of the run that is repaired; found none"))
+    })?;
     Ok(Some((address, file)))
 }
 
@@ -113,7 +115,8 @@ impl Survey {
         run_id: &str,
         job: &Job,
     ) -> Result<Self, BatchError> {
-        let sink = |name: &str, content_type: &str| Ok::<_, BatchError>(Sink::new(&store, place.object(name)?, content_type));
+        let sink =
+            |name: &str, content_type: &str| Ok::<_, BatchError>(Sink::new(&store, place.object(name)?, content_type));
         let repairs = earlier.as_ref().map(|earlier| earlier.figures.run_id.as_str());
         let manifest = sink("report/manifest.json", "application/json")?;
         let manifest = Manifest::new(manifest, run_id, job.name.as_str(), repairs);
@@ -226,7 +229,11 @@ impl Survey {
             while let Some(block) = file.block().await.map_err(|error| unread(&error))? {
                 for line in lines(block).filter_map(|line| serde_json::from_slice::<FailedLine>(line).ok()) {
                     if self.unseen.see(&line.identity()) {
-                        self.missing(FailedLine { status: "missing".to_owned(), reason: Some("not_repaired".to_owned()), ..line });
+                        self.missing(FailedLine {
+                            status: "missing".to_owned(),
+                            reason: Some("not_repaired".to_owned()),
+                            ..line
+                        });
                     }
                 }
                 self.failed.sink.flush().await?;
@@ -312,7 +319,8 @@ impl Survey {
         }
         if self.unseen.left_out > 0 {
             let left_out = self.unseen.left_out;
-            self.remarks.push(format!("{left_out} more items of failed batches were not looked for: at most {MAX_ITEMS} are."));
+            self.remarks
+                .push(format!("{left_out} more items of failed batches were not looked for: at most {MAX_ITEMS} are."));
         }
         let evidence = Evidence {
             items: self.tally.items,

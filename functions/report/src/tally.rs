@@ -3,8 +3,8 @@
 use crate::children::{Child, Ending};
 use crate::cost::Usage;
 use crate::figures::{
-    Batches, Example, Figures, Histogram, Items, Kinds, Largest, LongBatch, MAX_TEXT, Objects, Rejecting, Slow, Timeline,
-    count_reason, shortened,
+    Batches, Example, Figures, Histogram, Items, Kinds, Largest, LongBatch, MAX_TEXT, Objects, Rejecting, Slow,
+    Timeline, count_reason, shortened,
 };
 use crate::files::FailedLine;
 use batch::{Bytes, LedgerLine, Records, Status, WrittenObject};
@@ -123,9 +123,10 @@ impl Tally {
                 range: line.range.clone(),
                 rejected: line.records.rejected,
                 records: line.records.read,
-                rejects: line.rejects.as_ref().map(|object| {
-                    shortened(&format!("s3://{}/{}", object.bucket, object.key), 2 * MAX_TEXT)
-                }),
+                rejects: line
+                    .rejects
+                    .as_ref()
+                    .map(|object| shortened(&format!("s3://{}/{}", object.bucket, object.key), 2 * MAX_TEXT)),
             });
         }
     }

@@ -80,8 +80,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> (Verdict, Vec<String>) {
     }
     reasons.extend(evidence.unreadable.iter().cloned());
     reasons.truncate(MAX_REASONS);
-    let reasons: Vec<String> =
-        reasons.iter().map(|reason| crate::figures::shortened(reason, MAX_REASON)).collect();
+    let reasons: Vec<String> = reasons.iter().map(|reason| crate::figures::shortened(reason, MAX_REASON)).collect();
     (if reasons.is_empty() { Verdict::Succeeded } else { Verdict::Failed }, reasons)
 }
 
@@ -160,7 +159,9 @@ mod tests {
         };
         let (verdict, reasons) = judge(&evidence);
         assert_eq!((verdict, reasons.len()), (Verdict::Failed, MAX_REASONS));
-        assert!(reasons[0].starts_with("Step Functions ended the run with States.ExceedToleratedFailureThreshold: ccc"));
+        assert!(
+            reasons[0].starts_with("Step Functions ended the run with States.ExceedToleratedFailureThreshold: ccc")
+        );
         assert!(reasons[0].chars().count() <= MAX_REASON + 1);
         assert!(reasons[1].contains("2 items more than the 10 that were planned"), "{}", reasons[1]);
     }

@@ -2,7 +2,7 @@
 //!
 //! Without a browser the test says so and passes; `MAPMILL_BROWSER` names one. With `MAPMILL_PAGE_FOLDER` the page and
 //! pictures of it are left there.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failed expectation is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod support;
 

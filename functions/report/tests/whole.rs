@@ -8,7 +8,7 @@ use object_store::fakes::{BodyFault, FaultyStore, WriteStep};
 use object_store::{ErrorClass, ObjectAddress};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use support::{Runs, child, failed, item, line, succeeded, waiting};
+use support::{Runs, child, failed, item, line, payload, succeeded, waiting};
 
 #[tokio::test]
 async fn a_good_run_is_counted_and_every_output_named() {
@@ -18,7 +18,10 @@ async fn a_good_run_is_counted_and_every_output_named() {
     let part = LedgerLine { range: Some("0..50".into()), ..succeeded("in/c") };
     let skipped = LedgerLine { reason: Some("folder_marker".into()), ..line("in/", Status::Skipped) };
     runs.ledger("r", &[part, LedgerLine { range: Some("50..100".into()), ..succeeded("in/c") }, skipped]);
-    let children = [("SUCCEEDED", child("one", 0, 4, &["in/a", "in/b"], None)), ("SUCCEEDED", child("two", 2, 8, &["in/c"], None))];
+    let children = [
+        ("SUCCEEDED", child("one", 0, 4, &["in/a", "in/b"], None)),
+        ("SUCCEEDED", child("two", 2, 8, &["in/c"], None)),
+    ];
     runs.map_run("r", "Objects", &children);
     let answer = runs.report("r").await;
     assert_eq!((&answer["verdict"], &answer["reasons"]), (&json!("succeeded"), &json!([])));
@@ -44,7 +47,10 @@ async fn a_report_is_the_same_again() {
     let runs = Runs::new();
     runs.plan("r", 61, None);
     for batch in 0..30 {
-        runs.ledger("r", &[succeeded(&format!("in/{batch}-a")), failed(&format!("in/{batch}-b"), "transient", "timeout")]);
+        runs.ledger(
+            "r",
+            &[succeeded(&format!("in/{batch}-a")), failed(&format!("in/{batch}-b"), "transient", "timeout")],
+        );
     }
     runs.report("r").await;
     let files = ["manifest.json", "failed.jsonl"].map(|name| runs.get(&format!("r/report/{name}")));
@@ -75,9 +81,11 @@ async fn every_item_without_output_is_named() {
     let items = json!({"total": 12, "succeeded": 1, "failed": 1, "skipped": 0, "unprocessed": 2, "missing": 8, "missing_named": 5});
     assert_eq!(answer["items"], items);
     let reasons = answer["reasons"].to_string();
-    for words in ["ExceedToleratedFailureThreshold: too many", "8 of 12 items have no line in any ledger (5 of them known by name, 3 not)",
-        "3 items have no output (1 failed, 2 unprocessed); 0 are tolerated"]
-    {
+    for words in [
+        "ExceedToleratedFailureThreshold: too many",
+        "8 of 12 items have no line in any ledger (5 of them known by name, 3 not)",
+        "3 items have no output (1 failed, 2 unprocessed); 0 are tolerated",
+    ] {
         assert!(reasons.contains(words), "{words}: {reasons}");
     }
     let lines = runs.failed("r");
@@ -107,7 +115,8 @@ async fn every_item_without_output_is_named() {
     let figures = runs.figures("r");
     let batches = &figures["batches"];
     assert_eq!((&batches["total"], &batches["failed"], &batches["never_started"]), (&json!(4), &json!(2), &json!(1)));
-    let kinds: Vec<&str> = figures["failures"].as_array().unwrap().iter().map(|kind| kind["class"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        figures["failures"].as_array().unwrap().iter().map(|kind| kind["class"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["missing", "missing", "unprocessed", "bad_data"].map(|kind| kind), "{figures}");
 }
 
@@ -117,7 +126,11 @@ async fn items_of_groups_are_held_against_the_ledgers_of_their_batches() {
     let runs = Runs::new();
     runs.plan("r", 6, None);
     let all = ["in/a", "in/b", "in/c", "in/d", "in/e", "in/f"];
-    runs.map_run("r", "Groups", &[("FAILED", child("group", 0, 9, &all, Some("States.ExceedToleratedFailureThreshold")))]);
+    runs.map_run(
+        "r",
+        "Groups",
+        &[("FAILED", child("group", 0, 9, &all, Some("States.ExceedToleratedFailureThreshold")))],
+    );
     let batches = [
         ("SUCCEEDED", child("one", 0, 4, &["in/a", "in/b"], None)),
         ("FAILED", child("two", 0, 5, &["in/c"], Some("Lambda.Unknown"))),
@@ -186,7 +199,10 @@ async fn an_empty_run_is_a_good_run() {
 async fn repairs_merge_until_nothing_is_left() {
     let runs = Runs::new();
     runs.plan("r1", 6, None);
-    runs.ledger("r1", &[succeeded("in/a"), failed("in/b", "transient", "timeout"), failed("in/c", "transient", "timeout")]);
+    runs.ledger(
+        "r1",
+        &[succeeded("in/a"), failed("in/b", "transient", "timeout"), failed("in/c", "transient", "timeout")],
+    );
     let skipped = LedgerLine { reason: Some("not_included".into()), ..line("in/x", Status::Skipped) };
     runs.ledger("r1", &[skipped]);
     runs.map_run("r1", "Objects", &[("PENDING", waiting("two", &["in/d", "in/e"]))]);
@@ -199,7 +215,8 @@ async fn repairs_merge_until_nothing_is_left() {
     let answer = runs.report("r2").await;
     let items = json!({"total": 6, "succeeded": 2, "failed": 1, "skipped": 1, "unprocessed": 0, "missing": 2, "missing_named": 2});
     assert_eq!((&answer["verdict"], &answer["items"], &answer["repairs"]), (&json!("failed"), &items, &json!("r1")));
-    let left: Vec<String> = runs.failed("r2").iter().map(|line| format!("{} {}", line["key"], line["status"])).collect();
+    let left: Vec<String> =
+        runs.failed("r2").iter().map(|line| format!("{} {}", line["key"], line["status"])).collect();
     assert_eq!(left, ["\"in/c\" \"failed\"", "\"in/d\" \"missing\"", "\"in/e\" \"missing\""]);
     let named = |run: &str| runs.outputs(run).into_iter().map(|(key, run)| format!("{key} {run}")).collect::<Vec<_>>();
     assert_eq!(named("r2"), ["in/a r1", "in/b r2"]);
@@ -233,8 +250,10 @@ async fn a_repair_loses_no_item() {
     let answer = runs.report("r2").await;
     assert_eq!((&answer["verdict"], &answer["items"]["missing_named"]), (&json!("failed"), &json!(1)));
     let left = &runs.failed("r2")[0];
-    assert_eq!((&left["key"], &left["status"], &left["reason"], &left["code"]),
-        (&json!("in/b"), &json!("missing"), &json!("not_repaired"), &json!("timeout")));
+    assert_eq!(
+        (&left["key"], &left["status"], &left["reason"], &left["code"]),
+        (&json!("in/b"), &json!("missing"), &json!("not_repaired"), &json!("timeout"))
+    );
 }
 
 #[tokio::test]
@@ -244,7 +263,10 @@ async fn what_cannot_be_read_is_told_and_fails_the_run() {
     runs.plan("r", 2, None);
     let good = serde_json::to_string(&succeeded("in/a")).unwrap();
     let later = serde_json::to_string(&LedgerLine { version: 2, ..succeeded("in/b") }).unwrap();
-    runs.put("r/ledger/0.jsonl", format!("{good}\n{later}\n{{\"version\":1,\"bucket\":\"raw\"}}\nno json\n{}", &good[..40]));
+    runs.put(
+        "r/ledger/0.jsonl",
+        format!("{good}\n{later}\n{{\"version\":1,\"bucket\":\"raw\"}}\nno json\n{}", &good[..40]),
+    );
     runs.map_run("r", "Objects", &[("SUCCEEDED", json!([1]))]);
     let outside = json!({"DestinationBucket": "clean", "ResultFiles": {"FAILED": [{"Key": "out/_mapmill/other/map-run/FAILED_0.json"}]}});
     runs.put("r/map-run/x/manifest.json", outside.to_string());
@@ -252,16 +274,19 @@ async fn what_cannot_be_read_is_told_and_fails_the_run() {
     let answer = runs.report("r").await;
     let reasons = answer["reasons"].to_string();
     assert_eq!((&answer["verdict"], &answer["items"]["succeeded"]), (&json!("failed"), &json!(1)));
-    for words in ["ledger/0.jsonl has 4 lines that cannot be read", "SUCCEEDED_0.jsonl has 1 lines", "outside of the run's folder",
-        "the manifest of a Map Run (s3://clean/out/_mapmill/r/map-run/y/manifest.json) is not what"]
-    {
+    for words in [
+        "ledger/0.jsonl has 4 lines that cannot be read",
+        "SUCCEEDED_0.jsonl has 1 lines",
+        "outside of the run's folder",
+        "the manifest of a Map Run (s3://clean/out/_mapmill/r/map-run/y/manifest.json) is not what",
+    ] {
         assert!(reasons.contains(words), "{words}: {reasons}");
     }
 }
 
 async fn error(runs: &Runs, store: Arc<dyn object_store::ObjectStore>, event: &Value) -> BatchError {
     let unknown = Deadline::after(std::time::Duration::from_secs(900));
-    report::handle(runs.worker_on(store), event.clone(), unknown).await.unwrap_err()
+    report::handle(runs.worker_on(store), payload(event), unknown).await.unwrap_err()
 }
 
 #[tokio::test(start_paused = true)]
@@ -308,7 +333,8 @@ async fn a_report_that_is_not_ready_in_time_says_so() {
     runs.ledger("r", &[succeeded("in/a")]);
     let stalled = FaultyStore::new(Arc::new(runs.store.clone())).with_bodies([BodyFault::Stall(3)]);
     let deadline = Deadline::after(std::time::Duration::from_secs(10));
-    let error = report::handle(runs.worker_on(Arc::new(stalled)), runs.event("r"), deadline).await.unwrap_err();
+    let error =
+        report::handle(runs.worker_on(Arc::new(stalled)), payload(&runs.event("r")), deadline).await.unwrap_err();
     assert_eq!(error.name(), error_name::INTERNAL);
     assert!(error.to_string().contains("more time"), "{error}");
 }
@@ -340,5 +366,7 @@ async fn ledgers_of_other_runs_do_not_count() {
     runs.ledger("r-other", &[succeeded("in/b")]);
     runs.put("r/ledger/readme.txt", "no ledger");
     assert_eq!(runs.report("r").await["items"]["total"], 1);
-    assert!(runs.store.get(&ObjectAddress::parse("clean", "out/_mapmill/r-other/report/report.json").unwrap()).is_none());
+    assert!(
+        runs.store.get(&ObjectAddress::parse("clean", "out/_mapmill/r-other/report/report.json").unwrap()).is_none()
+    );
 }

@@ -10,9 +10,11 @@ use super::{CommandError, Exit, Terminal};
 ///
 /// DIR of --data is the source bucket, and DIR of --out the folder that the earlier run wrote to.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mapmill repair --run weather-20261122T133342-518Z --job examples/jobs/weather.yaml \\\n    \
+#[command(
+    after_help = "Example:\n  mapmill repair --run weather-20261122T133342-518Z --job examples/jobs/weather.yaml \\\n    \
                         --data examples/data --out out\n\n\
-                        Exit code 0 only when every object of the repair was processed.")]
+                        Exit code 0 only when every object of the repair was processed."
+)]
 pub(super) struct Arguments {
     /// The run that is to be repaired
     #[arg(long, value_name = "NAME")]

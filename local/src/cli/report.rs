@@ -28,8 +28,10 @@ const FUNCTION: &str = "report";
 ///
 /// It reads only what the run left in DIR of --out, and replaces the report that is there.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mapmill report --run weather-20261122T133342-518Z --job examples/jobs/weather.yaml --out out\n\n\
-                  Exit code 0 when the run succeeded by its report, 1 when it failed.")]
+#[command(
+    after_help = "Example:\n  mapmill report --run weather-20261122T133342-518Z --job examples/jobs/weather.yaml --out out\n\n\
+                  Exit code 0 when the run succeeded by its report, 1 when it failed."
+)]
 pub(super) struct Arguments {
     /// The run
     #[arg(long, value_name = "NAME")]
@@ -109,7 +111,11 @@ async fn make(arguments: &Arguments, job: &Job) -> Result<Value, CommandError> {
 /// Prints what the report says.
 fn show(answer: &Value, folder: &Path, terminal: &Terminal) -> Exit {
     let count = |name: &str| human_count(answer["items"][name].as_u64().unwrap_or_default());
-    terminal.line(format!("{} {}", answer["run_id"].as_str().unwrap_or_default(), answer["verdict"].as_str().unwrap_or_default()));
+    terminal.line(format!(
+        "{} {}",
+        answer["run_id"].as_str().unwrap_or_default(),
+        answer["verdict"].as_str().unwrap_or_default()
+    ));
     for reason in answer["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         terminal.line(format!("  {reason}"));
     }
@@ -123,7 +129,8 @@ fn show(answer: &Value, folder: &Path, terminal: &Terminal) -> Exit {
         count("unprocessed"),
         count("missing")
     ));
-    let places = [("page", "report.html"), ("figures", "report.json"), ("outputs", "manifest.json"), ("failed", "failed.jsonl")];
+    let places =
+        [("page", "report.html"), ("figures", "report.json"), ("outputs", "manifest.json"), ("failed", "failed.jsonl")];
     for (what, name) in places {
         terminal.line(format!("  {what:<9} {}", folder.join("report").join(name).display()));
     }

@@ -187,6 +187,7 @@ impl<'r> Coordinator<'r> {
             map_run: self.map_run.arn(),
             child: &child.name,
             items: child.items,
+            input: &child.input,
             status: *status,
             output: finished.output.as_ref(),
             error: finished.error.as_deref(),

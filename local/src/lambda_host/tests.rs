@@ -232,7 +232,10 @@ async fn a_busy_function_refuses_what_it_does_not_let_wait() {
     let refused = puppet.host.invoke("function", Bytes::new()).await.unwrap_err();
     assert_eq!(refused, HostError::Throttled { environments: 1 });
     let failure: crate::services::TaskFailure = refused.into();
-    assert_eq!((failure.error.as_str(), failure.cause.as_str()), ("Lambda.TooManyRequestsException", "Rate Exceeded."));
+    assert_eq!(failure.error, "Lambda.TooManyRequestsException");
+    let begins =
+        "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Error Code: TooManyRequestsException; Request ID: ";
+    assert!(failure.cause.starts_with(begins), "{}", failure.cause);
     puppet.respond(1, &id, "1").await;
     assert!(first.await.unwrap().unwrap().result.is_ok());
     let again = puppet.invoke();

@@ -307,7 +307,7 @@ async fn a_folder_of_an_earlier_store_is_gone_on_with() {
         assert_eq!(get(&later, "out", key).await, content);
         assert_eq!(fs::read_to_string(folder.path().join(key)).unwrap(), content);
     }
-    assert!(matches!(store().reopen("out", &folder.path().join("none")), Err(StoreError::NotAFolder { .. })));
+    assert!(matches!(store().reopen("out", &folder.path().join("none")), Err(StoreError::Io { .. })));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use support::{address, job, places};
 /// A bucket with objects, and the event of their batch.
 struct Case {
     objects: Vec<(&'static str, Vec<u8>)>,
+    /// Bytes at which objects are cut into ranges, each an item of its own.
+    cuts: Vec<usize>,
     job: Value,
 }
 
@@ -36,7 +38,11 @@ impl Case {
         let mut job = job(parts);
         job["limits"] = json!({"checkpoint_bytes": STEP_BYTES, "expansion_ratio": 100_000});
         job["rejects"] = json!({"max_per_object": 1_000_000});
-        Self { objects, job }
+        Self { objects, cuts: Vec::new(), job }
+    }
+
+    fn cut_at(self, cuts: &[usize]) -> Self {
+        Self { cuts: cuts.to_vec(), ..self }
     }
 
     fn store(&self) -> MemoryStore {
@@ -49,9 +55,18 @@ impl Case {
     }
 
     fn event(&self, memory: &MemoryStore) -> Value {
-        let items = self.objects.iter().map(|(key, body)| {
+        let items = self.objects.iter().flat_map(|(key, body)| {
             let etag = memory.etag(&address("raw", key)).unwrap();
-            json!({"Key": key, "Etag": etag.quoted(), "Size": body.len()})
+            let whole = json!({"Key": key, "Etag": etag.quoted(), "Size": body.len()});
+            let starts = [0].into_iter().chain(self.cuts.iter().copied());
+            let ends = self.cuts.iter().map(|cut| Some(*cut)).chain([None]);
+            starts.zip(ends).map(move |(start, end)| {
+                let mut item = whole.clone();
+                if (start, end) != (0, None) {
+                    item["Range"] = json!({"Start": start, "End": end});
+                }
+                item
+            })
         });
         let items: Vec<Value> = items.collect();
         json!({"BatchInput": {"mapmill": {"version": 1, "run_id": "r1", "job": self.job}}, "Items": items})
@@ -169,6 +184,24 @@ async fn an_object_takes_as_many_invocations_as_it_needs() {
     ] {
         let attempts = Case::new(vec![(name, object)], parts).check(seconds).await;
         assert!((2..=6).contains(&attempts), "{name}: {attempts} attempts");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_of_an_object_take_as_many_invocations_as_they_need() {
+    const FOUR: usize = 4 * STEP_BYTES + 12_345;
+    let parts = |rules: Value| json!({"source": rules, "output": {"compression": "none"}});
+    let rows = |number: u64| format!("{number},{}\r\n", mixed(number));
+    let csv = [b"n,x\r\n".to_vec(), repeat(FOUR, rows)].concat();
+    for (name, object, rules) in
+        [("in/a.ndjson", ndjson(FOUR), json!({})), ("in/a.csv", csv, json!({"csv": {"multiline": false}}))]
+    {
+        // The first range ends in a record, takes several steps, and the second one is begun behind it.
+        let case = Case::new(vec![(name, object)], parts(rules)).cut_at(&[3 * STEP_BYTES - 5]);
+        let attempts = case.check(50).await;
+        assert!((2..=6).contains(&attempts), "{name}: {attempts} attempts");
+        let left = case.at_once().await;
+        assert!(left.lines.iter().all(|line| line.status == Status::Succeeded && line.range.is_some()), "{name}");
     }
 }
 

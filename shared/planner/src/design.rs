@@ -201,7 +201,7 @@ impl Design {
         let group_items = self.items_by_bytes.min(quota::BATCH_ITEMS.limit);
         self.max_items = self.max_items.min(group_items);
         let batches = group_items.div_ceil(self.items_of_a_batch());
-        let inner = batches.min(self.workers).min(quota::PARALLEL_CHILDREN.limit).max(1);
+        let inner = batches.min(self.workers).clamp(1, quota::PARALLEL_CHILDREN.limit);
         // One open Map Run is the outer one.
         let groups = (self.workers / inner).clamp(1, quota::OPEN_MAP_RUNS.limit - 1);
         self.group_items = Some(group_items);

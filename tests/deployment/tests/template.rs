@@ -1,7 +1,7 @@
 //! The template and the code agree: variables, folders, memory and time, and what every option changes.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
-use deployment::cases::{NOT_THERE_YET, full, is_missing, machines, plain, with_own_bucket};
+use deployment::cases::{full, machines, plain, with_own_bucket};
 use deployment::{definition::Definition, read, root, stack};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,10 +48,6 @@ fn every_variable_that_a_function_reads_is_set_and_no_other() {
     for name in stack.resources("AWS::Serverless::Function").unwrap() {
         let properties = stack.properties(&name).unwrap();
         let folder = properties["CodeUri"].as_str().unwrap();
-        if is_missing(folder) {
-            println!("left out, because it is not there yet: {folder}");
-            continue;
-        }
         let variables = properties["Environment"]["Variables"].as_object().unwrap();
         let set: BTreeSet<String> = variables.keys().cloned().collect();
         assert_eq!(set, variables_read(folder.trim_start_matches("functions/")), "{name}");
@@ -165,10 +161,6 @@ fn a_function_ends_before_its_task_does() {
 #[test]
 fn the_planner_assumes_the_worker_that_is_deployed() {
     let path = "shared/planner/src/rates.json";
-    if is_missing(path) {
-        println!("left out, because it is not there yet: {path}");
-        return;
-    }
     let rates: Value = serde_json::from_str(&read(path).unwrap()).unwrap();
     assert_eq!(rates["worker"]["memory_mb"], number("TransformMemory", "Default"));
     // And is told when it is another one.
@@ -178,25 +170,18 @@ fn the_planner_assumes_the_worker_that_is_deployed() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_listed() {
+fn everything_of_the_checkout_is_deployed() {
     let stack = plain();
-    let mut named = vec!["shared/planner/src/rates.json".to_owned()];
+    let mut named = BTreeSet::new();
     for kind in ["AWS::Serverless::Function", "AWS::Serverless::StateMachine"] {
         for name in stack.resources(kind).unwrap() {
             let properties = stack.properties(&name).unwrap();
             let path = properties.get("CodeUri").or_else(|| properties.get("DefinitionUri")).unwrap();
-            named.push(path.as_str().unwrap().to_owned());
+            let path = path.as_str().unwrap().to_owned();
+            assert!(root().join(&path).exists(), "the template names {path}, which is not there");
+            named.insert(path);
         }
     }
-    for path in &named {
-        let is_there = root().join(path).exists();
-        let has_plan = !path.ends_with("simple.asl.json") || read(path).unwrap().contains("${PlanFunctionArn}");
-        assert_eq!(is_there && has_plan, !is_missing(path), "{path}: bring NOT_THERE_YET in src/cases.rs up to date");
-    }
-    let unknown: Vec<_> =
-        NOT_THERE_YET.iter().filter(|path| !named.iter().any(|name| path.starts_with(name.as_str()))).collect();
-    assert!(unknown.is_empty(), "{unknown:?}");
-    // And nothing is deployed by hand: each function and definition of the checkout is in the template.
     for (folder, files) in [("functions", "functions/"), ("statemachine", "statemachine/")] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = format!("{files}{}", entry.unwrap().file_name().into_string().unwrap());
@@ -220,10 +205,6 @@ fn functions_are_built_from_their_own_binaries() {
 #[test]
 fn substitutions_are_given_and_used() {
     for (name, (properties, definition)) in machines(&plain()) {
-        if is_missing(&definition.path) {
-            println!("left out, because it does not call plan and report yet: {}", definition.path);
-            continue;
-        }
         let given: BTreeSet<String> =
             properties["DefinitionSubstitutions"].as_object().unwrap().keys().cloned().collect();
         assert_eq!(definition.placeholders(), given, "{name} ({})", definition.path);

@@ -2,7 +2,7 @@
 //!
 //! The report of a run writes a line for every item that failed, was not done or is missing. Each becomes an item again, just
 //! as it was: a range stays that range, or its output would get another name than in a run without faults. An object that
-//! was changed, or whose version is not known, is asked for the present one.
+//! failed, or whose version is not known, is asked for the present one: whoever mends it repairs the run behind it.
 //!
 //! A range of an object that was changed cannot be repaired: its other ranges are of the version before. It stays as it is
 //! and fails again, and the plan warns of it.
@@ -82,7 +82,7 @@ impl Failures {
                 self.changed_ranges += 1;
             }
             let etag = line.etag.map(|etag| etag.trim_matches('"').to_owned()).filter(|etag| !etag.is_empty());
-            let is_asked_for = range.is_none() && (is_changed || etag.is_none() || line.size.is_none());
+            let is_asked_for = range.is_none() && (line.class.is_some() || etag.is_none() || line.size.is_none());
             let found = Found { key: line.key, size: line.size, etag, range, not_present: false };
             page.push((found, is_asked_for));
         }

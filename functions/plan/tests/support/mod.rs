@@ -22,19 +22,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An object of a listing.
-pub struct Listed {
-    pub key: String,
-    pub size: u64,
+pub(crate) struct Listed {
+    pub(crate) key: String,
+    pub(crate) size: u64,
 }
 
 /// Lists the objects below `in/` by their number; everything else is the store inside.
-pub struct SyntheticStore {
-    pub inner: Arc<dyn ObjectStore>,
-    pub objects: u64,
+pub(crate) struct SyntheticStore {
+    pub(crate) inner: Arc<dyn ObjectStore>,
+    pub(crate) objects: u64,
     /// The object of a number. Keys must be in the order of the numbers.
-    pub object: fn(u64) -> Listed,
+    pub(crate) object: fn(u64) -> Listed,
     /// How long a page takes.
-    pub page: Duration,
+    pub(crate) page: Duration,
 }
 
 impl SyntheticStore {
@@ -93,7 +93,7 @@ impl ObjectStore for SyntheticStore {
 }
 
 /// A job from `raw/in/` to `clean/out/`.
-pub fn job(source: Value) -> Value {
+pub(crate) fn job(source: Value) -> Value {
     let mut job = json!({
         "version": 1,
         "name": "test",
@@ -106,7 +106,7 @@ pub fn job(source: Value) -> Value {
     job
 }
 
-pub fn payload(strategy: &str, job: &Value, parts: Value) -> Value {
+pub(crate) fn payload(strategy: &str, job: &Value, parts: Value) -> Value {
     let mut payload = json!({
         "mapmill": {"version": 1, "run_id": "run-1", "correlation_id": "c", "job": job},
         "strategy": strategy,
@@ -117,12 +117,12 @@ pub fn payload(strategy: &str, job: &Value, parts: Value) -> Value {
     payload
 }
 
-pub fn worker(store: Arc<dyn ObjectStore>) -> Worker {
+pub(crate) fn worker(store: Arc<dyn ObjectStore>) -> Worker {
     Worker::new(store, "raw,lists".parse().unwrap(), "clean/out/".parse().unwrap(), Budget::of_function(1769))
 }
 
 /// The plan of a payload; taken by value in the future, so that it may be made where it is used.
-pub fn plan_with(
+pub(crate) fn plan_with(
     store: Arc<dyn ObjectStore>,
     payload: &Value,
     deadline: Deadline,
@@ -136,17 +136,17 @@ pub fn plan_with(
     }
 }
 
-pub fn address(bucket: &str, key: &str) -> ObjectAddress {
+pub(crate) fn address(bucket: &str, key: &str) -> ObjectAddress {
     ObjectAddress::parse(bucket, key).unwrap()
 }
 
 /// An object of a memory store as JSON.
-pub fn json_at(store: &MemoryStore, bucket: &str, key: &str) -> Value {
+pub(crate) fn json_at(store: &MemoryStore, bucket: &str, key: &str) -> Value {
     serde_json::from_slice(&store.get(&address(bucket, key)).unwrap()).unwrap()
 }
 
 /// The batches that were written.
-pub fn units(store: &MemoryStore) -> Vec<Value> {
+pub(crate) fn units(store: &MemoryStore) -> Vec<Value> {
     let text = store.get(&address("clean", "out/_mapmill/run-1/units/units.jsonl")).unwrap_or_default();
     std::str::from_utf8(&text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

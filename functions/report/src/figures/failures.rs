@@ -69,7 +69,12 @@ impl Kinds {
         kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
         if self.others > 0 {
             let class = "other".to_owned();
-            kinds.push(Kind { class, code: format!("more_than_{MAX_KINDS}_kinds"), count: self.others, examples: Vec::new() });
+            kinds.push(Kind {
+                class,
+                code: format!("more_than_{MAX_KINDS}_kinds"),
+                count: self.others,
+                examples: Vec::new(),
+            });
         }
         kinds
     }

@@ -4,8 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Upper ends of the buckets of durations, in milliseconds: one and three in every power of ten, then what people say.
-const DURATIONS: [u64; 12] =
-    [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
+const DURATIONS: [u64; 12] = [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
 
 /// Upper ends of the buckets of sizes, in bytes: from a kilobyte to a terabyte.
 const SIZES: [u64; 10] = [
@@ -172,7 +171,10 @@ mod tests {
         histogram.add(50);
         histogram.add(500);
         let buckets = histogram.spread().buckets;
-        assert_eq!(buckets.iter().map(|bucket| (bucket.from, bucket.count)).collect::<Vec<_>>(), [(30, 1), (100, 0), (300, 1)]);
+        assert_eq!(
+            buckets.iter().map(|bucket| (bucket.from, bucket.count)).collect::<Vec<_>>(),
+            [(30, 1), (100, 0), (300, 1)]
+        );
         assert_eq!(Histogram::of_durations().spread(), Spread::default());
     }
 }

@@ -1,7 +1,7 @@
 //! When batches ran: a fixed number of slices of time, whatever the length of the run and the number of batches.
 //!
 //! Batches come in no order of time, and nobody knows at first how long the run was. So slices begin narrow, and whenever
-//! a batch lies outside of them they become wider by powers of two until all fits. Slices always lie at multiples of
+//! a batch lies outside of them they become wider, each a multiple of the one before, until all fits. Slices always lie at multiples of
 //! their width, so that an old slice falls into exactly one new one and no count is lost.
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Slices that are kept at most.
 const SLICES: usize = 160;
 
-/// The width of a slice at first, in milliseconds.
-const FIRST_WIDTH: u64 = 125;
+/// Up to this width, in milliseconds, the next is five times as wide, and from there twice: 1, 5, 25, 125, 250, 500, 1 s.
+const EIGHTH_OF_A_SECOND: i64 = 125;
 
 /// The last millisecond of the year 9999; times behind it are no times.
 const LATEST: i64 = 253_402_300_799_999;
@@ -77,10 +77,10 @@ impl Timeline {
     /// Makes the slices reach from the first beginning to the last end.
     fn make_room(&mut self) {
         let (Some(started), Some(ended)) = (self.started, self.ended) else { return };
-        let mut width = self.slice_ms.max(FIRST_WIDTH) as i64;
+        let mut width = self.slice_ms.max(1) as i64;
         let slices = |width: i64| ended / width - started / width + 1;
         while slices(width) > SLICES as i64 {
-            width *= 2;
+            width *= if width < EIGHTH_OF_A_SECOND { 5 } else { 2 };
         }
         let (first, count) = (started / width * width, slices(width) as usize);
         if (first, count, width as u64) == (self.first_slice, self.slices.len(), self.slice_ms) {

@@ -71,7 +71,8 @@ pub(super) fn running(timeline: &Timeline) -> Markup {
     let slices = timeline.slices.len();
     let y = |value: f64| 20.0 + HEIGHT as f64 * (1.0 - value / top);
     let span = timeline.slice_ms.saturating_mul(slices as u64).max(1);
-    let before = timeline.started.map_or(0, |started| u64::try_from(started - timeline.first_slice).unwrap_or_default());
+    let before =
+        timeline.started.map_or(0, |started| u64::try_from(started - timeline.first_slice).unwrap_or_default());
     let ticks = time_ticks(span - before);
     html! {
         svg.plot width="100%" height=(HEIGHT + 44) role="img" aria-labelledby="running-title" {

@@ -52,8 +52,9 @@ fn note(figures: &Figures, class: &str) -> Option<String> {
         "unprocessed" => Some("begun or waiting when time ran out".to_owned()),
         "skipped" => {
             let reasons = figures.skipped.iter().take(6);
-            let reasons: Vec<String> =
-                reasons.map(|(reason, items)| format!("{} {}", count(*items), visible(&reason.replace('_', " ")))).collect();
+            let reasons: Vec<String> = reasons
+                .map(|(reason, items)| format!("{} {}", count(*items), visible(&reason.replace('_', " "))))
+                .collect();
             Some(reasons.join(", "))
         }
         _ => None,
@@ -147,8 +148,12 @@ pub(super) fn rejects(figures: &Figures) -> Option<Markup> {
     if figures.most_rejects.is_empty() {
         return None;
     }
-    let columns =
-        [Column::wide("Item"), Column::number("Rejected"), Column::number("Of its records"), Column::wide("The records")];
+    let columns = [
+        Column::wide("Item"),
+        Column::number("Rejected"),
+        Column::number("Of its records"),
+        Column::wide("The records"),
+    ];
     let rows = figures.most_rejects.iter().map(|item| {
         vec![
             key(&item.key, item.range.as_deref()),
@@ -193,7 +198,11 @@ pub(super) fn plan(figures: &Figures) -> Option<Markup> {
     if let Some(cost) = &figures.cost {
         let amount = |amount: f64| money(amount, &cost.currency);
         let planned = cost.planned;
-        add("Step Functions", planned.map(|money| amount(money.step_functions)), Some(amount(cost.used.step_functions)));
+        add(
+            "Step Functions",
+            planned.map(|money| amount(money.step_functions)),
+            Some(amount(cost.used.step_functions)),
+        );
         add("Lambda", planned.map(|money| amount(money.lambda)), Some(amount(cost.used.lambda)));
         add("S3 requests", planned.map(|money| amount(money.s3)), Some(amount(cost.used.s3)));
         add("Cost in all", planned.map(|money| amount(money.total())), Some(amount(cost.used.total())));

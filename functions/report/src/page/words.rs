@@ -7,7 +7,7 @@ pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -52,9 +52,11 @@ pub(super) fn duration(milliseconds: u64) -> String {
 /// A duration that ends a bucket, without what is zero: `30 s`, `5 min`, `1 h`.
 pub(super) fn short_duration(milliseconds: u64) -> String {
     match milliseconds {
-        _ if milliseconds >= 3_600_000 && milliseconds % 3_600_000 == 0 => format!("{} h", milliseconds / 3_600_000),
-        _ if milliseconds >= 60_000 && milliseconds % 60_000 == 0 => format!("{} min", milliseconds / 60_000),
-        _ if milliseconds >= 1_000 && milliseconds % 1_000 == 0 => format!("{} s", milliseconds / 1_000),
+        _ if milliseconds >= 3_600_000 && milliseconds.is_multiple_of(3_600_000) => {
+            format!("{} h", milliseconds / 3_600_000)
+        }
+        _ if milliseconds >= 60_000 && milliseconds.is_multiple_of(60_000) => format!("{} min", milliseconds / 60_000),
+        _ if milliseconds >= 1_000 && milliseconds.is_multiple_of(1_000) => format!("{} s", milliseconds / 1_000),
         _ => duration(milliseconds),
     }
 }

@@ -74,8 +74,7 @@ impl Browser {
         let (socket, _) = tungstenite::client(address.as_str(), stream).unwrap();
         let mut browser = Self { child, socket, session: None, last_id: 0, events: Vec::new(), _profile: profile };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
-        let attached =
-            browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}));
+        let attached = browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}));
         browser.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
         for domain in ["Page", "Network", "Runtime", "Log"] {
             browser.call(&format!("{domain}.enable"), json!({}));
@@ -143,7 +142,8 @@ impl Browser {
 
     /// The page on paper (A4), in Base64.
     pub(crate) fn paper(&mut self) -> String {
-        let parameters = json!({"printBackground": false, "preferCSSPageSize": true, "paperWidth": 8.27, "paperHeight": 11.69});
+        let parameters =
+            json!({"printBackground": false, "preferCSSPageSize": true, "paperWidth": 8.27, "paperHeight": 11.69});
         self.call("Page.printToPDF", parameters)["data"].as_str().unwrap().to_owned()
     }
 }

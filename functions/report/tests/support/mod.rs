@@ -1,11 +1,11 @@
 //! A run as its workers and Step Functions leave it behind, in a store in memory.
 #![allow(dead_code, reason = "every test program uses a part of it")]
-#![expect(clippy::allow_attributes, reason = "what is not used differs from program to program")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 use batch::{Budget, Bytes, Deadline, Item, LedgerLine, Records, Status, Worker, WrittenObject, batch_id};
 use object_store::fakes::MemoryStore;
 use object_store::{ObjectAddress, ObjectStore};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -45,7 +45,10 @@ impl Runs {
             .iter()
             .map(|output| {
                 let text = |value: &Value| value.as_str().unwrap().to_owned();
-                assert!(output["etag"].is_string() && output["bytes"].is_u64() && output["records"].is_u64(), "{output}");
+                assert!(
+                    output["etag"].is_string() && output["bytes"].is_u64() && output["records"].is_u64(),
+                    "{output}"
+                );
                 (text(&output["source"]["key"]), text(&output["run_id"]))
             })
             .collect();
@@ -115,7 +118,8 @@ impl Runs {
     }
 
     pub(crate) async fn report_of(&self, event: &Value) -> Value {
-        let answer = report::handle(self.worker(), event.clone(), Deadline::after(std::time::Duration::from_secs(900)));
+        let answer =
+            report::handle(self.worker(), payload(event), Deadline::after(std::time::Duration::from_secs(900)));
         let answer = answer.await.unwrap_or_else(|error| panic!("{error}"));
         let text = serde_json::to_string(&answer).unwrap();
         assert!(text.len() < report::MAX_ANSWER_BYTES, "{} bytes", text.len());
@@ -160,7 +164,8 @@ pub(crate) fn failed(key: &str, class: &str, code: &str) -> LedgerLine {
 /// The record of a child: its batch as text within text, and what its worker answered.
 pub(crate) fn child(name: &str, start: i64, end: i64, keys: &[&str], error: Option<&str>) -> Value {
     let time = |seconds: i64| format!("2026-11-22T10:{:02}:{:02}.000Z", seconds / 60, seconds % 60);
-    let items: Vec<Value> = keys.iter().map(|key| json!({"Key": key, "Etag": format!("\"etag-of-{key}\""), "Size": 100})).collect();
+    let items: Vec<Value> =
+        keys.iter().map(|key| json!({"Key": key, "Etag": format!("\"etag-of-{key}\""), "Size": 100})).collect();
     let input = json!({"BatchInput": {"mapmill": {"version": 1, "run_id": "r", "job": {}}}, "Items": items});
     let counts = json!({"total": keys.len(), "succeeded": keys.len(), "failed": 0, "skipped": 0, "unprocessed": 0});
     let output = json!({"items": counts, "duration_ms": 1000});
@@ -179,4 +184,9 @@ pub(crate) fn waiting(name: &str, keys: &[&str]) -> Value {
         record.as_object_mut().unwrap().remove(member);
     }
     record
+}
+
+/// An event as the runtime hands it over.
+pub(crate) fn payload(event: &Value) -> Box<RawValue> {
+    to_raw_value(event).unwrap()
 }

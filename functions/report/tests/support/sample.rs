@@ -38,7 +38,9 @@ pub(crate) fn put(runs: &mut Runs) -> Value {
     let mut slots = [0_u64; 24];
     let mut children = Vec::new();
     for batch in 0..BATCHES {
-        let key = |number: u64| format!("in/2026/11/{:02}/shop-{:03}/orders-{batch:03}-{number:03}.csv.gz", batch % 28 + 1, number % 200);
+        let key = |number: u64| {
+            format!("in/2026/11/{:02}/shop-{:03}/orders-{batch:03}-{number:03}.csv.gz", batch % 28 + 1, number % 200)
+        };
         let mut lines: Vec<LedgerLine> = (0..ITEMS).map(|number| work(&mut random, &key(number))).collect();
         spoil(&mut random, batch, &mut lines);
         // A slot is free when its last batch has ended; not all slots are there from the beginning.
@@ -51,7 +53,8 @@ pub(crate) fn put(runs: &mut Runs) -> Value {
         let time = |seconds: u64| i64::try_from(seconds).unwrap();
         let mut record = child(&format!("5f0c{batch:04}-8d11"), time(start), time(end), &keys, error);
         if error.is_some() {
-            record["Cause"] = json!("{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"Task timed out after 270.00 seconds\"}");
+            record["Cause"] =
+                json!("{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"Task timed out after 270.00 seconds\"}");
         } else {
             let left = lines.iter().filter(|line| !matches!(line.status, Status::Succeeded | Status::Skipped)).count();
             let counts = json!({"total": ITEMS, "succeeded": ITEMS - left as u64, "failed": left, "skipped": 0, "unprocessed": 0});
@@ -81,13 +84,20 @@ fn work(random: &mut Random, key: &str) -> LedgerLine {
     let rejected = if random.below(40) == 0 { random.below(read / 30 + 1) } else { 0 };
     let filtered = read / 5;
     let written = read - filtered - rejected;
-    let object = |key: String, bytes, records| WrittenObject { bucket: "clean".into(), key, bytes, records, etag: Some("e".into()) };
+    let object = |key: String, bytes, records| WrittenObject {
+        bucket: "clean".into(),
+        key,
+        bytes,
+        records,
+        etag: Some("e".into()),
+    };
     LedgerLine {
         size: Some(size),
         records: Records { read, written, filtered, rejected, ..Records::default() },
         bytes: Bytes { read: size, expanded: size * 5, written: size / 2 },
         outputs: vec![object(format!("out/{key}.ndjson.zst"), size / 2, written)],
-        rejects: (rejected > 0).then(|| object(format!("out/_mapmill/r/rejects/{key}.rejects.ndjson"), rejected * 90, rejected)),
+        rejects: (rejected > 0)
+            .then(|| object(format!("out/_mapmill/r/rejects/{key}.rejects.ndjson"), rejected * 90, rejected)),
         retries: u64::from(random.below(60) == 0),
         duration_ms: random.spread(90) + size / 40_000,
         ..succeeded(key)
@@ -100,7 +110,9 @@ fn spoil(random: &mut Random, batch: u64, lines: &mut [LedgerLine]) {
     let named = |key: &str, line: LedgerLine| LedgerLine { key: key.to_owned(), ..line };
     match batch {
         3 => {
-            let message = "record 118 (line 119, byte 20,481): expected a decimal in the field price; found another text".to_owned();
+            let message =
+                "record 118 (line 119, byte 20,481): expected a decimal in the field price; found another text"
+                    .to_owned();
             replace(5, LedgerLine { message: Some(message), ..failed(SCRIPT, "bad_data", "type_mismatch") });
         }
         9 => replace(8, failed(TURNED, "bad_data", "truncated_gzip")),
@@ -109,7 +121,15 @@ fn spoil(random: &mut Random, batch: u64, lines: &mut [LedgerLine]) {
                 let key = format!("in/2026/11/19/shop-{batch:03}/orders-{index}.csv.gz");
                 let message = "open of s3://raw/… failed: S3 answers SlowDown: Please reduce your request rate., at the last of 5 attempts";
                 let line = failed(&key, "throttled", "slow_down");
-                replace(index * 90, LedgerLine { message: Some(message.to_owned()), duration_ms: 9_000 + random.below(4_000), retries: 4, ..line });
+                replace(
+                    index * 90,
+                    LedgerLine {
+                        message: Some(message.to_owned()),
+                        duration_ms: 9_000 + random.below(4_000),
+                        retries: 4,
+                        ..line
+                    },
+                );
             }
         }
         41 => {
@@ -119,11 +139,15 @@ fn spoil(random: &mut Random, batch: u64, lines: &mut [LedgerLine]) {
             }
         }
         77 => {
-            let large = work(random, "in/2026/11/22/all-shops/the-one-large-export-that-nobody-split-into-parts.ndjson");
+            let large =
+                work(random, "in/2026/11/22/all-shops/the-one-large-export-that-nobody-split-into-parts.ndjson");
             let bytes = Bytes { read: 2_147_483_648, expanded: 2_147_483_648, written: 410_000_000 };
             replace(250, LedgerLine { size: Some(bytes.read), bytes, duration_ms: 88_400, ..large });
         }
-        90 => replace(3, named("in/2026/11/", LedgerLine { reason: Some("folder_marker".into()), ..line("x", Status::Skipped) })),
+        90 => replace(
+            3,
+            named("in/2026/11/", LedgerLine { reason: Some("folder_marker".into()), ..line("x", Status::Skipped) }),
+        ),
         _ => {}
     }
 }

@@ -189,7 +189,7 @@ fn tasks_and_handlers() {
     accepts(task(json!({"HeartbeatSeconds": 5})));
     refuses(task(json!({"HeartbeatSeconds": 0})), "States.S.HeartbeatSeconds", "from 1 to");
     refuses(task(json!({"Credentials": {}})), "States.S.Credentials", "not supported");
-    refuses(invoke(json!({"FunctionName": "f", "LogType": "Tail"})), "States.S.Parameters.LogType", "not supported");
+    refuses(invoke(json!({"FunctionName": "f", "LogFile": "Tail"})), "States.S.Parameters.LogFile", "not supported");
     refuses(invoke(json!({"Payload": 1})), "States.S.Parameters", "\"FunctionName\"");
     refuses(invoke(json!({"FunctionName": 1})), "States.S.Parameters.FunctionName", "expected a string");
     refuses(task(json!({"Retry": [{"ErrorEquals": []}]})), "States.S.Retry[0].ErrorEquals", "at least one");
@@ -413,8 +413,15 @@ fn only_standard_executions_may_run_a_distributed_map() {
 #[test]
 fn the_state_machines_of_this_house_are_accepted() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../statemachine");
-    let arn = "arn:aws:lambda:us-east-1:000000000000:function:transform".to_owned();
-    let values = BTreeMap::from([("TransformFunctionArn".to_owned(), arn)]);
+    let function = |name: &str| format!("arn:aws:lambda:us-east-1:000000000000:function:{name}");
+    let values = BTreeMap::from([
+        ("PlanFunctionArn".to_owned(), function("plan")),
+        ("TransformFunctionArn".to_owned(), function("transform")),
+        ("ReportFunctionArn".to_owned(), function("report")),
+        ("NotificationTopicArn".to_owned(), "arn:aws:sns:us-east-1:000000000000:t".to_owned()),
+        ("DeadLetterQueueUrl".to_owned(), "https://sqs.us-east-1.amazonaws.com/000000000000/q".to_owned()),
+        ("FailureTableName".to_owned(), "failures".to_owned()),
+    ]);
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -76,7 +76,7 @@ impl Machine {
     }
 
     /// The functions that the definition names.
-    pub(super) fn functions(&self) -> BTreeSet<&str> {
+    pub(in crate::cli) fn functions(&self) -> BTreeSet<&str> {
         self.tokens.values().map(String::as_str).collect()
     }
 

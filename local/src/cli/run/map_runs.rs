@@ -42,10 +42,12 @@ impl MapRuns {
                 let open = Open { is_outer: self.outer.contains(state), tally: Tally::default() };
                 self.open.insert(map_run.to_owned(), open);
             }
-            Notice::ChildFinished { map_run, items, status, output, error, cause, .. } => {
+            Notice::ChildFinished { map_run, items, input, status, output, error, cause, .. } => {
                 let open = self.open.entry(map_run.to_owned()).or_default();
-                // The items of an outer child are counted in the batches of its own Map Runs.
-                let items = if open.is_outer { 0 } else { items };
+                // The items of an outer child are counted in the batches of its own Map Runs, and an item of a Map Run whose
+                // batches were made by the plan is a batch of objects.
+                let objects = input["Items"].as_array().map_or(items, |objects| objects.len() as u64);
+                let items = if open.is_outer { 0 } else { objects };
                 match status {
                     ExecutionStatus::Succeeded if open.is_outer && !output.is_some_and(is_outcome) => {}
                     ExecutionStatus::Succeeded => open.tally.add_answer(items, output),
@@ -108,8 +110,9 @@ mod tests {
                 ExecutionStatus::Succeeded => (Some(&outcome), None),
                 _ => (None, Some("E")),
             };
-            let (child, items, cause, duration) = ("c", 3, None, Duration::ZERO);
-            self.take(&Notice::ChildFinished { map_run, child, items, status, output, error, cause, duration });
+            let (child, items, cause, duration) = ("c", 1, None, Duration::ZERO);
+            let input = &serde_json::json!({"Items": [{"Key": "a"}, {"Key": "b"}, {"Key": "c"}]});
+            self.take(&Notice::ChildFinished { map_run, child, items, input, status, output, error, cause, duration });
         }
 
         fn finish(&mut self, map_run: &str, state: &str, status: ExecutionStatus, pending: u64) {
@@ -183,6 +186,7 @@ mod tests {
             map_run: "1",
             child: "c",
             items: 1,
+            input: &serde_json::json!({}),
             status,
             output: Some(&output),
             error: None,

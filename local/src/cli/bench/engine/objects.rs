@@ -37,7 +37,6 @@ use crate::s3::{Generator as _, ObjectStore, REGION, S3Server, StoreOptions};
 const SOURCE: &str = "raw";
 const OUTPUT: &str = "clean";
 const OUTPUT_PREFIX: &str = "out/";
-const FUNCTION: &str = "transform";
 /// Memory that the function is told it has, in MB.
 const FUNCTION_MEMORY_MB: u32 = 512;
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(270);
@@ -94,17 +93,17 @@ struct Bench {
 pub(super) async fn measure(arguments: &Arguments, terminal: &Terminal) -> Result<Figures, CommandError> {
     let documents = Documents::new(arguments.objects, arguments.size.bytes()).map_err(CommandError::failed)?;
     let (objects, bytes) = (documents.objects(), documents.total_bytes());
-    let bench = Bench::start(documents, program_folder(arguments.functions.as_deref())?).await?;
     let machine = Machine::load(Strategy::Simple, None)?;
+    let bench = Bench::start(documents, &machine, program_folder(arguments.functions.as_deref())?).await?;
     let definition = machine.definition(|function| bench.host_options.function_arn(function))?;
     let concurrency = cores();
     let batch = objects.div_ceil(u64::from(concurrency) * BATCHES_PER_CORE).clamp(1, BATCH_OBJECTS_MAX);
     let batching = Batching {
-        max_items: u32::try_from(batch).unwrap_or(u32::MAX),
-        max_concurrency: concurrency,
-        tolerated_failures: 0,
+        max_items: Some(u32::try_from(batch).unwrap_or(u32::MAX)),
+        max_concurrency: Some(concurrency),
+        ..Batching::default()
     };
-    let input = execution_input(&job()?, batching).map_err(CommandError::failed)?;
+    let input = execution_input(&job()?, &batching, None).map_err(CommandError::failed)?;
     let services = Arc::new(LocalServices::new(Arc::clone(&bench.store), Arc::clone(&bench.host)));
     let watcher = Arc::new(Watcher::new(terminal, objects, machine.outer_maps()));
     let engine = Engine::new(services.clone(), EngineOptions::default(), watcher.clone());
@@ -151,7 +150,7 @@ fn job() -> Result<Job, CommandError> {
 }
 
 impl Bench {
-    async fn start(documents: Documents, functions: PathBuf) -> Result<Self, CommandError> {
+    async fn start(documents: Documents, machine: &Machine, functions: PathBuf) -> Result<Self, CommandError> {
         let folder = tempfile::tempdir().map_err(CommandError::failed)?;
         let store = Arc::new(ObjectStore::new(StoreOptions::default()).map_err(CommandError::failed)?);
         store.generate(SOURCE, Arc::new(documents)).map_err(CommandError::failed)?;
@@ -159,10 +158,12 @@ impl Bench {
         let server = S3Server::start(Arc::clone(&store), 0).await.map_err(CommandError::failed)?;
         let host_options = HostOptions { region: REGION.to_owned(), ..HostOptions::default() };
         let host = Arc::new(LambdaHost::new(host_options.clone()));
-        host.register(function(&functions, &server)).map_err(|error| {
-            let message = "build it (`cargo build --package transform`, same profile) or use --functions DIR";
-            CommandError::usage(format!("{error}; {message}"))
-        })?;
+        for name in machine.functions() {
+            host.register(function(name, &functions, &server)).map_err(|error| {
+                let message = "build it (`cargo build --package {name}`, same profile) or use --functions DIR";
+                CommandError::usage(format!("{error}; {}", message.replace("{name}", name)))
+            })?;
+        }
         Ok(Self { _folder: folder, server, host, store, host_options })
     }
 
@@ -172,14 +173,14 @@ impl Bench {
     }
 }
 
-fn function(folder: &Path, server: &S3Server) -> FunctionConfig {
+fn function(name: &str, folder: &Path, server: &S3Server) -> FunctionConfig {
     let mut environment: BTreeMap<String, String> =
         server.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     environment.insert("MAPMILL_READ".to_owned(), format!("{SOURCE}/{PREFIX}"));
     environment.insert("MAPMILL_WRITE".to_owned(), format!("{OUTPUT}/{OUTPUT_PREFIX}"));
     FunctionConfig {
-        name: FUNCTION.to_owned(),
-        command: folder.join(FUNCTION),
+        name: name.to_owned(),
+        command: folder.join(name),
         arguments: Vec::new(),
         memory_mb: FUNCTION_MEMORY_MB,
         limit_memory: false,
