@@ -153,6 +153,8 @@ mod tests {
         check("bench engine --items 0", false);
         check("bench engine --size 17MB", false);
         check("bench --list engine", false);
+        check("bench start --beside hello --repeat 5 --functions target/debug --json", true);
+        check("bench start --repeat 0", false);
         check("check --job j.yaml", true);
         check("check", false);
         check("input --job j.yaml --max-items 10 --max-concurrency 2", true);

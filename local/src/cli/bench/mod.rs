@@ -1,5 +1,6 @@
 //! `mapmill bench`: how fast is the record engine on this machine? `mapmill bench engine` asks that of the state machine
-//! engine, `mapmill bench batch` that of a worker with a batch of small objects.
+//! engine, `mapmill bench batch` that of a worker with a batch of small objects, `mapmill bench start` how soon functions
+//! are ready.
 //!
 //! The measurement fills one core and cannot wait for anything, so it has a thread of its own. That thread tells each
 //! step; the command shows them and listens for signals. When a signal ends the command, the next step finds nobody
@@ -7,6 +8,7 @@
 
 mod batch;
 mod engine;
+mod start;
 
 use std::ops::ControlFlow;
 
@@ -33,7 +35,7 @@ const MOST_STEPS_WAITING: usize = 64;
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  mapmill bench\n  mapmill bench --only csv-typed ndjson-reshape --size 256MB --json\n  \
-                  mapmill bench batch\n  mapmill bench engine"
+                  mapmill bench batch\n  mapmill bench engine\n  mapmill bench start"
 )]
 pub(super) struct Arguments {
     /// What to measure instead
@@ -68,12 +70,15 @@ enum Other {
     Engine(engine::Arguments),
     /// Measure a function: one invocation with a batch of small objects
     Batch(batch::Arguments),
+    /// Measure how long the functions take until they are ready for an event
+    Start(start::Arguments),
 }
 
 pub(super) fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exit, CommandError> {
     match &arguments.other {
         Some(Other::Engine(arguments)) => return engine::run(arguments, terminal),
         Some(Other::Batch(arguments)) => return batch::run(arguments, terminal),
+        Some(Other::Start(arguments)) => return start::run(arguments, terminal),
         None => {}
     }
     if arguments.list {
@@ -93,7 +98,7 @@ pub(super) fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Com
     terminal.note(format!("inputs of {}, {rounds}", human_bytes(options.bytes)));
     block_on(async {
         let mut signals = StopSignals::listen()?;
-        let (steps, ended) = start(options)?;
+        let (steps, ended) = begin(options)?;
         tokio::select! {
             signal = signals.stopped() => Ok(Exit::Stopped(signal)),
             report = watch(steps, ended, terminal) => {
@@ -112,7 +117,7 @@ pub(super) fn run(arguments: Arguments, terminal: &Terminal) -> Result<Exit, Com
 type Ended = Result<Report, BenchError>;
 
 /// Starts the measurement on a thread; answers where its steps and its end can be heard.
-fn start(options: Options) -> Result<(mpsc::Receiver<Step>, oneshot::Receiver<Ended>), CommandError> {
+fn begin(options: Options) -> Result<(mpsc::Receiver<Step>, oneshot::Receiver<Ended>), CommandError> {
     let (tell_step, steps) = mpsc::channel(MOST_STEPS_WAITING);
     let (tell_end, ended) = oneshot::channel();
     let work = move || {
@@ -183,7 +188,7 @@ mod tests {
 
     fn watched(options: Options) -> Result<Report, CommandError> {
         block_on(async {
-            let (steps, ended) = start(options)?;
+            let (steps, ended) = begin(options)?;
             watch(steps, ended, &Terminal::new()).await
         })
     }
