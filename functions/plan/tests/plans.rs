@@ -4,12 +4,10 @@
 mod support;
 
 use batch::Deadline;
-use flate2::write::GzEncoder;
 use object_store::ObjectStore;
 use object_store::fakes::{FaultyStore, MemoryStore};
 use planner::{Kind, Rates, Worker as Model};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Listed, SyntheticStore, address, job, json_at, payload, plan_with, units};
@@ -295,77 +293,6 @@ async fn places_that_are_not_listed_are_refused() {
     };
     check(|job| job["source"]["bucket"] = json!("elsewhere"), "MAPMILL_READ").await;
     check(|job| job["output"]["prefix"] = json!("elsewhere/"), "MAPMILL_WRITE").await;
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn inventory(store: &MemoryStore, format: &str, schema: &str, files: &[&str]) {
-    let named: Vec<Value> = (0..files.len())
-        .map(|number| json!({"key": format!("data/{number}.csv.gz"), "size": 1, "MD5checksum": "x"}))
-        .collect();
-    let manifest = json!({
-        "sourceBucket": "raw", "destinationBucket": "arn:aws:s3:::lists", "version": "2016-11-30",
-        "creationTimestamp": "1514944800000", "fileFormat": format, "fileSchema": schema, "files": named,
-    });
-    store.insert(&address("lists", "manifest.json"), manifest.to_string());
-    for (number, text) in files.iter().enumerate() {
-        store.insert(&address("lists", &format!("data/{number}.csv.gz")), gzip(text));
-    }
-}
-
-const SCHEMA: &str = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag";
-
-#[tokio::test]
-async fn an_inventory_stands_in_for_a_listing() {
-    let row = |key: &str, latest: &str, marker: &str, size: &str| {
-        format!("\"raw\",\"{key}\",\"v\",\"{latest}\",\"{marker}\",\"{size}\",\"2026-01-01T00:00:00.000Z\",\"e-1\"\n")
-    };
-    let first = [
-        row("in/a%20b%2Bc.csv", "true", "false", "10"),
-        row("in/old.csv", "false", "false", "10"),
-        row("in/gone.csv", "true", "true", ""),
-        row("on/other.csv", "true", "false", "10"),
-    ];
-    let second = [row("in/", "true", "false", "0"), row("in/gr%C3%B6%C3%9Fe.csv", "true", "false", "20")];
-    let store = store(&[]);
-    inventory(&store, "CSV", SCHEMA, &[&first.concat(), &second.concat()]);
-    let wish = json!({"batch": {"inventory": "s3://lists/manifest.json"}});
-    let payload = payload("packed", &only_data(), wish);
-    let answer = plan_with(Arc::new(store.clone()), &payload, Deadline::UNKNOWN).await.unwrap();
-    assert_eq!((answer.items, answer.bytes), (2, 30));
-    let items = json!([
-        {"Key": "in/a b+c.csv", "Size": 10, "Etag": "\"e-1\""},
-        {"Key": "in/größe.csv", "Size": 20, "Etag": "\"e-1\""},
-    ]);
-    assert_eq!(units(&store), [json!({"Items": items})]);
-    let plan = json_at(&store, "clean", "out/_mapmill/run-1/plan.json");
-    assert_eq!(
-        (&plan["survey"]["left_out"]["not_present"], &plan["survey"]["left_out"]["folder_marker"]),
-        (&json!(2), &json!(1))
-    );
-    assert_eq!(plan["inventory"], "s3://lists/manifest.json");
-    assert_eq!(store.lists(), 0);
-}
-
-#[tokio::test]
-async fn inventories_that_cannot_be_read_are_refused_by_name() {
-    let check = async |format: &str, schema: &str, text: &str, words: &str| {
-        let store = store(&[]);
-        inventory(&store, format, schema, &[text]);
-        let wish = json!({"batch": {"inventory": "s3://lists/manifest.json"}});
-        let error = plan_with(Arc::new(store), &payload("packed", &only_data(), wish), Deadline::UNKNOWN).await;
-        let error = error.unwrap_err().to_string();
-        assert!(error.contains(words), "{error}");
-    };
-    check("Parquet", SCHEMA, "", "Parquet").await;
-    check("ORC", SCHEMA, "", "expected an inventory in CSV").await;
-    check("CSV", "Bucket, Key", "", "the column Size").await;
-    check("CSV", SCHEMA, "\"raw\",\"in/a.csv\"\n", "line 1 of s3://lists/data/0.csv.gz").await;
-    check("CSV", SCHEMA, &"x".repeat(200_000), "is longer than 65536 bytes").await;
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
-//! An S3 Inventory as the source: its CSV files, row by row.
+//! An S3 Inventory as the source: its files, row by row.
 //!
-//! S3 writes the inventory of a bucket once a day or week, as gzip files of CSV without a header; `manifest.json` names the
-//! files and the columns. Keys are URL-encoded there, so a row is a line. An inventory is read in seconds where a listing
-//! takes minutes, but it is as old as it is: objects that are gone since fail as `not_found`, replaced ones as `changed`, and
-//! new ones are not seen. Inventories in ORC and Parquet are refused.
+//! S3 writes the inventory of a bucket once a day or week, as gzip files of CSV without a header or as Parquet;
+//! `manifest.json` names the files and the columns of CSV. Keys are URL-encoded in CSV, so a row is a line there, and are as
+//! they are in Parquet. An inventory is read in seconds where a listing takes minutes, but it is as old as it is: objects that
+//! are gone since fail as `not_found`, replaced ones as `changed`, and new ones are not seen. Inventories in ORC are refused.
 
 use super::manifest::{Columns, Manifest};
+use super::parquet_file::ParquetFile;
 use crate::found::Found;
 use crate::lines::Lines;
 use batch::{BatchError, check_read, decode_key};
@@ -21,10 +22,22 @@ const PAGE: usize = 1000;
 pub(crate) struct Inventory {
     store: Arc<dyn ObjectStore>,
     files: std::vec::IntoIter<ObjectAddress>,
-    lines: Option<Lines>,
-    columns: Columns,
+    /// The file that is being read.
+    open: Option<Open>,
+    format: Format,
     prefix: String,
     record: ByteRecord,
+}
+
+enum Open {
+    Csv(Box<Lines>),
+    Parquet(ParquetFile),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Csv(Columns),
+    Parquet,
 }
 
 impl Inventory {
@@ -48,11 +61,15 @@ impl Inventory {
         };
         allowed(&address)?;
         let manifest = Manifest::read(store, &address).await?;
-        if manifest.file_format != "CSV" {
-            let message = "expected an inventory in CSV, found another format (ORC or Parquet, which are not read); configure \
-                           the inventory to be CSV, or run without it";
-            return Err(BatchError::InvalidJob(message.to_owned()));
-        }
+        let format = match manifest.file_format.to_ascii_uppercase().as_str() {
+            "CSV" => Format::Csv(manifest.columns()?),
+            "PARQUET" => Format::Parquet,
+            _ => {
+                let message = "expected an inventory in CSV or Parquet, found another format (ORC is not read); configure the \
+                               inventory to be one of them, or run without it";
+                return Err(BatchError::InvalidJob(message.to_owned()));
+            }
+        };
         if manifest.source_bucket != job.source.bucket.as_str() {
             let message = format!(
                 "expected the inventory of source.bucket ({}), found that of another bucket",
@@ -60,48 +77,66 @@ impl Inventory {
             );
             return Err(BatchError::InvalidJob(message));
         }
-        let (columns, files) = (manifest.columns()?, manifest.files()?);
+        let files = manifest.files()?;
         files.iter().try_for_each(allowed)?;
         let prefix = job.source.prefix.as_str().to_owned();
         Ok(Self {
             store: store.clone(),
             files: files.into_iter(),
-            lines: None,
-            columns,
+            open: None,
+            format,
             prefix,
             record: ByteRecord::new(),
         })
     }
 
+    /// The next objects; none at the end. A page may be empty.
     pub(super) async fn next_page(&mut self) -> Result<Option<Vec<Found>>, BatchError> {
-        let mut page = Vec::new();
         loop {
-            let Some(lines) = &mut self.lines else {
-                let Some(file) = self.files.next() else { return Ok((!page.is_empty()).then_some(page)) };
-                let compression =
-                    if file.key.as_str().ends_with(".gz") { Compression::Gzip } else { Compression::None };
-                let limits = ExpansionLimits { expansion_ratio: 10_000, ..ExpansionLimits::default() };
-                let doing = "a file of the inventory cannot be read";
-                self.lines = Some(Lines::open(&self.store, &file, compression, limits, doing).await?);
-                continue;
-            };
-            match lines.next().await? {
-                None => self.lines = None,
-                Some(line) => {
-                    let read = row(line, self.columns, &mut self.record);
-                    let Some(found) = read else {
-                        return Err(lines.unexpected("a row with the columns of the manifest"));
-                    };
-                    if found.key.starts_with(&self.prefix) {
-                        page.push(found);
-                    }
+            let page = match &mut self.open {
+                None => {
+                    let Some(file) = self.files.next() else { return Ok(None) };
+                    self.open = Some(Open::new(&self.store, file, self.format).await?);
+                    continue;
                 }
-            }
-            if page.len() == PAGE {
-                return Ok(Some(page));
+                Some(Open::Csv(lines)) => rows(lines, self.format, &mut self.record).await?,
+                Some(Open::Parquet(file)) => file.next_page().await?,
+            };
+            match page {
+                None => self.open = None,
+                Some(mut page) => {
+                    page.retain(|found| found.key.starts_with(&self.prefix));
+                    return Ok(Some(page));
+                }
             }
         }
     }
+}
+
+impl Open {
+    async fn new(store: &Arc<dyn ObjectStore>, file: ObjectAddress, format: Format) -> Result<Self, BatchError> {
+        if let Format::Parquet = format {
+            return ParquetFile::open(store, file).await.map(Self::Parquet);
+        }
+        let compression = if file.key.as_str().ends_with(".gz") { Compression::Gzip } else { Compression::None };
+        let limits = ExpansionLimits { expansion_ratio: 10_000, ..ExpansionLimits::default() };
+        let doing = "a file of the inventory cannot be read";
+        Ok(Self::Csv(Box::new(Lines::open(store, &file, compression, limits, doing).await?)))
+    }
+}
+
+/// The objects of the next rows of CSV; none at the end.
+async fn rows(lines: &mut Lines, format: Format, record: &mut ByteRecord) -> Result<Option<Vec<Found>>, BatchError> {
+    let Format::Csv(columns) = format else { return Ok(None) };
+    let mut page = Vec::new();
+    while page.len() < PAGE {
+        let Some(line) = lines.next().await? else { break };
+        match row(line, columns, record) {
+            Some(found) => page.push(found),
+            None => return Err(lines.unexpected("a row with the columns of the manifest")),
+        }
+    }
+    Ok((!page.is_empty()).then_some(page))
 }
 
 /// The object of a row.

@@ -3,6 +3,7 @@
 mod failed;
 mod inventory;
 mod manifest;
+mod parquet_file;
 
 use crate::found::Found;
 use crate::names::Names;

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn the_measurement_ends_when_nobody_listens() {
         block_on(async {
-            let (steps, ended) = start(asked(1_000_000, "utf8"))?;
+            let (steps, ended) = begin(asked(1_000_000, "utf8"))?;
             drop(steps);
             let report = ended.await.map_err(CommandError::failed)?;
             assert!(matches!(report, Err(BenchError::Stopped)), "{report:?}");

@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR-OR-S3")]
     source: Option<String>,
 
-    /// The manifest.json of an S3 Inventory in CSV, on disk with its data files or as s3://bucket/key
+    /// The manifest.json of an S3 Inventory in CSV or Parquet, on disk with its data files or as s3://bucket/key
     #[arg(long, value_name = "FILE-OR-S3")]
     inventory: Option<String>,
 
