@@ -26,11 +26,13 @@ const LONGEST_START: Duration = Duration::from_secs(10);
 /// What every function asks for when it is ready.
 const FIRST_REQUEST: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
 
+/// Where systems keep the certificates that programs trust, in one file. Lambda has the first; without a name many systems have
+/// each certificate searched for in a folder besides, which no function on Lambda has to do.
+const CERTIFICATES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
+
 /// Measures how long functions take from the start of their process until they ask for their first event.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  mapmill bench start\n  mapmill bench start --beside target/release/examples/hello --json"
-)]
+#[command(after_help = "Examples:\n  mapmill bench start\n  mapmill bench start --beside target/release/hello --json")]
 pub(super) struct Arguments {
     /// The folder of the function programs; without it the folder of this program
     #[arg(long, value_name = "DIR")]
@@ -137,7 +139,15 @@ async fn start(program: &Path) -> Result<Duration, CommandError> {
         ("MAPMILL_WRITE", "clean"),
     ];
     let mut command = Command::new(program);
-    command.env_clear().envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let certificates = CERTIFICATES.into_iter().find(|file| Path::new(file).exists());
+    let certificates = certificates.map(|file| ("SSL_CERT_FILE", file));
+    command
+        .env_clear()
+        .envs(variables)
+        .envs(certificates)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let begin = Instant::now();
     let mut process = command.kill_on_drop(true).spawn().map_err(|error| failed(error.to_string()))?;
     let asked = async {
