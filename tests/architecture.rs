@@ -135,7 +135,8 @@ fn outside_services_have_one_door_each() {
         ("opentelemetry-aws", "lambda-shell"),
         ("s3s", "local"),
     ];
-    for (room, dependencies) in rooms(&metadata()) {
+    // The smallest function is what others are compared with, so it has nothing in between.
+    for (room, dependencies) in rooms(&metadata()).into_iter().filter(|(room, _)| room != "hello") {
         for (dependency, _) in dependencies {
             for (outside, door) in doors {
                 assert!(dependency != outside || room == door, "{room} must not name {outside}; {door} does");
