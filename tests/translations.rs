@@ -48,11 +48,10 @@ fn canonical(folder: &Path, target: &str) -> String {
     for part in folder.join(target).components() {
         match part {
             Component::ParentDir => assert!(path.pop(), "{target} leads out of the repository"),
-            Component::Normal(name) if name == "zh-CN" => {}
             part => path.push(part),
         }
     }
-    path.to_str().unwrap().replace(".zh-CN", "")
+    path.to_str().unwrap().replace("/zh-CN/", "/").replace(".zh-CN", "")
 }
 
 #[test]
